@@ -1,0 +1,33 @@
+//! The configuration: one struct a concern, one loader. `config/default.toml` is embedded and is the default, so a value
+//! and its documentation stand in one place. Each module brings its own section.
+
+mod schema;
+mod sections;
+
+pub use sections::*;
+
+use serde::{Deserialize, Serialize};
+
+use crate::modules::{aggregation::AggregationConfig, auth::AuthConfig, gateway::GatewayConfig};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The listener.
+    pub server: ServerConfig,
+    /// Where data is kept.
+    pub database: DatabaseConfig,
+    /// Logging.
+    pub log: LogConfig,
+    /// Outgoing mail.
+    pub mail: MailConfig,
+    /// Where the roles that are not local live.
+    pub services: ServicesConfig,
+    /// The `auth` role.
+    pub auth: AuthConfig,
+    /// The `gateway` role.
+    pub gateway: GatewayConfig,
+    /// The `aggregation` role.
+    pub aggregation: AggregationConfig,
+}

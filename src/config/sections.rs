@@ -1,0 +1,95 @@
+//! The sections that belong to no single role.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::units::{ByteSize, Span};
+
+/// `[server]`: the listener.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The address to listen on.
+    #[schemars(with = "String")]
+    pub host: IpAddr,
+    /// The port to listen on. A role that runs alone listens on its own port unless this is set.
+    pub port: u16,
+    /// Threads that serve requests; 0: one a core.
+    pub workers: usize,
+    /// How long requests in flight may take to finish after SIGTERM.
+    pub shutdown_timeout: Span,
+    /// The largest request body.
+    pub body_limit: ByteSize,
+    /// How long a request head may take.
+    pub head_timeout: Span,
+    /// From these peers `Forwarded` and `X-Forwarded-*` are believed.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether `/docs`, `/redoc` and `/openapi.json` are served.
+    pub docs: bool,
+    /// Moves `/metrics`, `/health*`, `/admin*` and the documentation to a listener of their own.
+    pub operations: Option<OperationsConfig>,
+}
+
+/// `server.operations`: a listener for operators.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperationsConfig {
+    /// The address to listen on.
+    #[schemars(with = "String")]
+    pub host: IpAddr,
+    /// The port to listen on.
+    pub port: u16,
+}
+
+/// `[database]`: where data is kept.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `sqlite://FILE` or `postgres://…`.
+    pub url: String,
+    /// The most connections held open.
+    pub max_connections: u32,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// How lines look; absent: pretty on a terminal, JSON elsewhere.
+    pub format: Option<LogFormat>,
+    /// A level, or directives in the form of `RUST_LOG`.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// `[mail]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// `log`, `file:DIR` or `smtp://user:password@host:port`.
+    pub transport: String,
+    /// The sender.
+    pub from: String,
+}
+
+/// `[services]`: base URLs of the roles that run elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServicesConfig {
+    /// The `auth` role.
+    pub auth: String,
+    /// The `aggregation` role.
+    pub aggregation: String,
+}

@@ -1,0 +1,5 @@
+//! The `aggregation` role.
+
+pub mod config;
+
+pub use config::AggregationConfig;

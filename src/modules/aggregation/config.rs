@@ -1,0 +1,132 @@
+//! `[aggregation]`: sources, endpoints and limits of evaluation.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::units::{ByteSize, Span};
+
+/// `[aggregation]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AggregationConfig {
+    /// The largest answer a source may give.
+    pub source_body_limit: ByteSize,
+    /// The limits of evaluation of programs from requests.
+    pub evaluation: EvaluationConfig,
+    /// `[[aggregation.sources]]`.
+    #[serde(default)]
+    pub sources: Vec<SourceConfig>,
+    /// `[[aggregation.endpoints]]`.
+    #[serde(default)]
+    pub endpoints: Vec<EndpointConfig>,
+}
+
+/// `[aggregation.evaluation]`: programs from requests run in worker processes within these limits.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// Worker processes kept warm.
+    pub workers: usize,
+    /// For one evaluation.
+    pub timeout: Span,
+    /// A worker's memory.
+    pub memory: ByteSize,
+    /// The largest result.
+    pub output_limit: ByteSize,
+    /// Evaluations that may wait for a worker; more are answered with 503.
+    pub queue: usize,
+}
+
+/// `[[aggregation.sources]]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// The name steps and `?sources=` use.
+    pub name: String,
+    /// `{name}` is filled from the arguments, percent-encoded.
+    pub url: String,
+    /// The method.
+    #[serde(default = "get")]
+    pub method: String,
+    /// Request headers that are passed on.
+    #[serde(default)]
+    pub forward_headers: Vec<String>,
+    /// Until the whole answer.
+    #[serde(default = "source_timeout")]
+    pub timeout: Span,
+    /// Whether `/data/aggregate` fails without it.
+    #[serde(default)]
+    pub required: bool,
+    /// jq over the body; absent: the body as it is.
+    pub select: Option<String>,
+}
+
+/// `[[aggregation.endpoints]]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointConfig {
+    /// Served under `/data`.
+    pub path: String,
+    /// For all steps together.
+    #[serde(default = "endpoint_timeout")]
+    pub timeout: Span,
+    /// Whether a token is needed.
+    #[serde(default)]
+    pub auth: EndpointAuth,
+    /// The calls.
+    pub steps: Vec<StepConfig>,
+    /// jq that makes the answer; absent: `.results`.
+    pub response: Option<String>,
+}
+
+/// Whether an endpoint needs a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointAuth {
+    /// Anybody.
+    None,
+    /// Looked at when sent; a bad one is refused.
+    Optional,
+    /// Needed.
+    #[default]
+    Required,
+}
+
+/// One step of an endpoint.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepConfig {
+    /// The source to call.
+    pub source: String,
+    /// The name of its result; absent: the source's.
+    #[serde(rename = "as")]
+    pub name: Option<String>,
+    /// Whether the endpoint fails without it.
+    #[serde(default)]
+    pub required: bool,
+    /// Results that must be there first.
+    #[serde(default)]
+    pub after: Vec<String>,
+    /// Arguments: jq over `{path, query, headers, results, item}`.
+    #[serde(default, rename = "with")]
+    pub arguments: BTreeMap<String, String>,
+    /// jq: one call for each of its outputs.
+    pub for_each: Option<String>,
+    /// Calls of `for_each` at a time.
+    #[serde(default = "concurrency")]
+    pub concurrency: usize,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+const fn source_timeout() -> Span {
+    Span::secs(2)
+}
+const fn endpoint_timeout() -> Span {
+    Span::secs(5)
+}
+const fn concurrency() -> usize {
+    8
+}

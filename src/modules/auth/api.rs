@@ -1,0 +1,85 @@
+//! What other modules, and the command line, may ask of `auth`.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::kernel::{ErrorKind, Page, PageRequest, SessionId, UserId};
+
+/// What verifiers need: which keys sign, and which sessions ended early. Local or remote.
+#[async_trait]
+pub trait AuthApi: Send + Sync {
+    /// The public keys as a JWK Set (RFC 7517), as text.
+    async fn verification_keys(&self) -> Result<String, AuthError>;
+
+    /// The sessions revoked since `after`, oldest first; `None`: every one whose tokens may still be valid. The answer's
+    /// cursor is to be given the next time. MUST NOT skip a revocation that commits late: cursors overlap, repeats are fine.
+    async fn revocations(&self, after: Option<String>) -> Result<Revocations, AuthError>;
+}
+
+/// A stretch of the revocation feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocations {
+    /// Sessions, each with the time its last access token expires.
+    pub sessions: Vec<(SessionId, DateTime<Utc>)>,
+    /// Where to go on.
+    pub cursor: String,
+}
+
+/// Administration of users from the command line.
+#[async_trait]
+pub trait UserAdministration: Send + Sync {
+    /// Creates a user. `Conflict` when the address is taken, `Invalid` with faults when a value is not acceptable.
+    async fn create_user(&self, command: CreateUser) -> Result<UserView, AuthError>;
+    /// Users by creation, oldest first.
+    async fn list_users(&self, page: PageRequest) -> Result<Page<UserView>, AuthError>;
+    /// One user, by id or address. `NotFound` when there is none.
+    async fn show_user(&self, id_or_email: &str) -> Result<UserView, AuthError>;
+}
+
+/// A user to be made by an administrator.
+#[derive(Debug, Clone)]
+pub struct CreateUser {
+    /// The address.
+    pub email: String,
+    /// The password; never printed.
+    pub password: secrecy::SecretString,
+    /// The name to show.
+    pub display_name: Option<String>,
+    /// Role names; empty: `user`.
+    pub roles: Vec<String>,
+    /// Whether the address counts as verified.
+    pub verified: bool,
+}
+
+/// A user as others see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserView {
+    /// The id.
+    pub id: UserId,
+    /// The address.
+    pub email: String,
+    /// Whether it was verified.
+    pub email_verified: bool,
+    /// The name to show.
+    pub display_name: Option<String>,
+    /// `pending`, `active`, `suspended` or `deleted`.
+    pub status: &'static str,
+    /// Role names.
+    pub roles: Vec<String>,
+    /// Whether a second factor is on.
+    pub mfa_enabled: bool,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Why a call of `auth` failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{detail}")]
+pub struct AuthError {
+    /// The kind, which decides the status.
+    pub kind: ErrorKind,
+    /// What happened, for people; without secrets.
+    pub detail: String,
+}

@@ -1,0 +1,5 @@
+//! The `gateway` role.
+
+pub mod config;
+
+pub use config::GatewayConfig;

@@ -1,0 +1,127 @@
+//! Who asks: the bearer token of a request, verified once, kept with the request. In one process the gateway and the role
+//! behind it share the answer; in two, each verifies for itself, so that no role has to trust a header.
+
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
+
+use actix_web::{
+    FromRequest, HttpMessage as _, HttpRequest,
+    dev::Payload,
+    http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
+};
+
+use super::problem::{FORBIDDEN, Problem, ProblemType, UNAUTHENTICATED, UNAVAILABLE};
+use crate::{
+    kernel::Principal,
+    platform::tokens::{TokenFault, TokenVerifier},
+};
+
+/// The outcome of looking at a request's credentials.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// No credentials.
+    Anonymous,
+    /// A valid access token.
+    Known(Arc<Principal>),
+    /// Credentials that are not valid, or that cannot be checked.
+    Refused(TokenFault),
+}
+
+/// Revocations cannot be checked.
+pub const REVOCATION_UNAVAILABLE: ProblemType = ProblemType {
+    code: "revocation-unavailable",
+    status: 503,
+    title: "Revocations cannot be checked",
+    about: "The service does not know recently enough which tokens were revoked, so it accepts none. Try again after `Retry-After`.",
+};
+
+/// The problems of this file.
+pub const PROBLEMS: &[&ProblemType] = &[&REVOCATION_UNAVAILABLE];
+
+/// Looks at the request's credentials, once a request.
+pub fn identify(request: &HttpRequest) -> Identity {
+    if let Some(identity) = request.extensions().get::<Identity>() {
+        return identity.clone();
+    }
+    let Some(verifier) = request.app_data::<Arc<TokenVerifier>>() else {
+        return Identity::Refused(TokenFault::KeysUnavailable);
+    };
+    let identity = identify_headers(request.headers(), verifier);
+    request.extensions_mut().insert(identity.clone());
+    identity
+}
+
+/// The same for bare headers.
+pub fn identify_headers(headers: &HeaderMap, verifier: &TokenVerifier) -> Identity {
+    let mut values = headers.get_all(AUTHORIZATION);
+    match (values.next(), values.next()) {
+        (None, _) => Identity::Anonymous,
+        (Some(value), None) => match bearer(value).map(|token| verifier.verify(token)) {
+            Some(Ok(principal)) => Identity::Known(principal),
+            Some(Err(fault)) => Identity::Refused(fault),
+            // Another scheme, such as Basic at the token endpoint, is not ours to judge.
+            None => Identity::Anonymous,
+        },
+        _ => Identity::Refused(TokenFault::Invalid("more than one Authorization header")),
+    }
+}
+
+/// The token of `Bearer <token>` (RFC 6750 §2.1); the scheme in any case.
+pub fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The problem for a request whose credentials are missing or were refused.
+pub fn refusal(fault: Option<&TokenFault>) -> Problem {
+    match fault {
+        None => challenge(Problem::new(&UNAUTHENTICATED, "no access token was sent"), "Bearer"),
+        Some(TokenFault::Invalid(why)) => {
+            let header = format!("Bearer error=\"invalid_token\", error_description=\"{why}\"");
+            challenge(Problem::new(&UNAUTHENTICATED, *why), &header)
+        }
+        Some(TokenFault::KeysUnavailable) => Problem::new(&UNAVAILABLE, "the verification keys are not known yet")
+            .retry_after(std::time::Duration::from_secs(1)),
+        Some(TokenFault::RevocationsStale) => {
+            Problem::new(&REVOCATION_UNAVAILABLE, "what is known of revocations is too old")
+                .retry_after(std::time::Duration::from_secs(1))
+        }
+    }
+}
+
+/// The problem for a caller who is known but may not (RFC 6750 §3.1).
+pub fn forbidden(needed_scope: &str) -> Problem {
+    let header = format!("Bearer error=\"insufficient_scope\", scope=\"{needed_scope}\"");
+    challenge(Problem::new(&FORBIDDEN, format!("this needs {needed_scope}")), &header)
+}
+
+fn challenge(problem: Problem, header: &str) -> Problem {
+    let value = HeaderValue::from_str(header).unwrap_or(HeaderValue::from_static("Bearer"));
+    problem.with_header(WWW_AUTHENTICATE, value)
+}
+
+/// A handler's caller; without a valid token the handler does not run.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Arc<Principal>);
+
+impl Caller {
+    /// Refuses the caller unless the token carries this permission.
+    pub fn must(&self, permission: &str) -> Result<(), Problem> {
+        if self.0.may(permission) { Ok(()) } else { Err(forbidden(permission)) }
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match identify(request) {
+            Identity::Known(principal) => Ok(Self(principal)),
+            Identity::Anonymous => Err(refusal(None)),
+            Identity::Refused(fault) => Err(refusal(Some(&fault))),
+        })
+    }
+}
