@@ -1,12 +1,16 @@
 //! HTTP as every role speaks it: request context, problem details, strict JSON bodies, health, documentation, the client.
 
+pub mod address;
 pub mod authentication;
 pub mod body;
 pub mod context;
+pub mod front;
+mod front_metrics;
 pub mod health;
+pub mod operations;
 pub mod problem;
 
 pub use body::Fields;
-pub use context::{RequestContext, TraceContext};
+pub use context::{RequestContext, RouteLabel, TraceContext};
 pub use health::HealthProbe;
 pub use problem::{Problem, ProblemType};

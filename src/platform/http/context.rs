@@ -22,6 +22,10 @@ pub struct RequestContext {
     pub client_ip: IpAddr,
 }
 
+/// The pattern of the route that a request took, for logs and metrics; in the request's extensions. Never the raw path.
+#[derive(Debug, Clone)]
+pub struct RouteLabel(pub std::sync::Arc<str>);
+
 /// W3C Trace Context: the trace continued from the caller, and our own span in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {

@@ -1,0 +1,251 @@
+//! The outermost middleware of every role: gives a request its id and trace, writes the body of problems, and leaves one
+//! log line and the request metrics when the answer has left, or was given up.
+
+use std::{
+    future::{Future, Ready, ready},
+    net::{IpAddr, Ipv4Addr},
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use actix_web::{
+    Error, HttpMessage as _, HttpResponse,
+    body::{BodySize, BoxBody, EitherBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::{
+        Method, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue},
+    },
+    web::Bytes,
+};
+use ipnet::IpNet;
+use pin_project_lite::pin_project;
+
+use super::{
+    Problem, RequestContext, TraceContext,
+    address::client_address,
+    context::{CURRENT, RouteLabel, is_sane_request_id},
+    front_metrics::RequestMetrics,
+    problem::{PROBLEM_JSON, general},
+};
+use crate::kernel::{Clock, ErrorKind, Random, ids::new_uuid};
+
+/// The route label of requests that no route took.
+const UNMATCHED: &str = "unmatched";
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the front needs to know.
+#[derive(Clone)]
+pub struct Front {
+    parts: Rc<FrontParts>,
+}
+
+struct FrontParts {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    trusted_proxies: Vec<IpNet>,
+    metrics: RequestMetrics,
+}
+
+impl Front {
+    /// The front of one worker.
+    pub fn new(
+        service: &'static str,
+        trusted_proxies: Vec<IpNet>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self { parts: Rc::new(FrontParts { clock, random, trusted_proxies, metrics: RequestMetrics::new(service) }) }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Front
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<Watched<EitherBody<B, BoxBody>>>;
+    type Error = Error;
+    type Transform = FrontService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(FrontService { inner, parts: self.parts.clone() }))
+    }
+}
+
+/// [`Front`] around a service.
+pub struct FrontService<S> {
+    inner: S,
+    parts: Rc<FrontParts>,
+}
+
+impl<S, B> Service<ServiceRequest> for FrontService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<Watched<EitherBody<B, BoxBody>>>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let context = self.parts.context(&request);
+        request.extensions_mut().insert(context.clone());
+        let visit = Visit {
+            parts: self.parts.clone(),
+            context: context.clone(),
+            started: self.parts.clock.monotonic(),
+            method: request.method().clone(),
+            path: request.path().to_owned(),
+            request_bytes: announced_length(&request),
+            answer: None,
+            response_bytes: 0,
+            complete: false,
+        };
+        self.parts.metrics.active.increment(1.0);
+        let answer = self.inner.call(request);
+        Box::pin(CURRENT.scope(context, async move {
+            let mut visit = visit;
+            let response = answer.await?;
+            let label = response.request().extensions().get::<RouteLabel>().map(|label| label.0.clone());
+            let route = label.or_else(|| response.request().match_pattern().map(Arc::from));
+            let mut response = written(response, &visit);
+            if let Ok(id) = HeaderValue::from_str(&visit.context.request_id) {
+                response.headers_mut().insert(X_REQUEST_ID, id);
+            }
+            visit.answer = Some((response.status(), route.unwrap_or_else(|| Arc::from(UNMATCHED))));
+            visit.complete = matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0));
+            Ok(response.map_body(|_, body| Watched { body, visit }))
+        }))
+    }
+}
+
+impl FrontParts {
+    fn context(&self, request: &ServiceRequest) -> RequestContext {
+        let sent =
+            request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_sane_request_id(id));
+        let request_id = match sent {
+            Some(id) => Arc::from(id),
+            None => Arc::from(new_uuid(&*self.clock, &*self.random).as_hyphenated().encode_lower(&mut [0; 36]) as &str),
+        };
+        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        RequestContext {
+            request_id,
+            trace: TraceContext::from_headers(request.headers(), &*self.random),
+            client_ip: client_address(peer, request.headers(), &self.trusted_proxies),
+        }
+    }
+}
+
+/// The answer, with the body of its problem when it is one.
+fn written<B>(response: ServiceResponse<B>, visit: &Visit) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let problem = response.response().extensions().get::<Problem>().cloned().or_else(|| unnamed_problem(&response));
+    let Some(problem) = problem else { return response.map_into_left_body() };
+    let body = problem.body(&visit.path, &visit.context.request_id);
+    let (request, response) = response.into_parts();
+    let mut answer = HttpResponse::build(response.status());
+    for (name, value) in response.headers() {
+        if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
+            answer.append_header((name.clone(), value.clone()));
+        }
+    }
+    let answer = answer.insert_header((CONTENT_TYPE, PROBLEM_JSON)).body(body);
+    ServiceResponse::new(request, answer).map_into_right_body()
+}
+
+/// Errors that a library answered with become problems too; answers that a role or an upstream wrote are left alone.
+fn unnamed_problem<B>(response: &ServiceResponse<B>) -> Option<Problem> {
+    let error = response.response().error()?;
+    let kind = match response.status() {
+        StatusCode::BAD_REQUEST => ErrorKind::Malformed,
+        StatusCode::NOT_FOUND => ErrorKind::NotFound,
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::TooLarge,
+        StatusCode::UNPROCESSABLE_ENTITY => ErrorKind::Invalid,
+        status if status.is_client_error() => ErrorKind::Malformed,
+        _ => ErrorKind::Internal,
+    };
+    if kind == ErrorKind::Internal {
+        tracing::error!(event = "internal_error", error = %error);
+        return Some(Problem::new(general(kind), "a fault of the server; it is logged under the request id"));
+    }
+    Some(Problem::new(general(kind), error.to_string()))
+}
+
+fn announced_length(request: &ServiceRequest) -> u64 {
+    request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// One request from its head to the end of its answer. Dropping it is the end, however that came.
+struct Visit {
+    parts: Rc<FrontParts>,
+    context: RequestContext,
+    started: Instant,
+    method: Method,
+    path: String,
+    request_bytes: u64,
+    answer: Option<(StatusCode, Arc<str>)>,
+    response_bytes: u64,
+    complete: bool,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let duration = self.parts.clock.monotonic().saturating_duration_since(self.started);
+        self.parts.metrics.active.decrement(1.0);
+        // 499: the client went away before there was an answer; the field's usual name for it.
+        let (status, route) = match self.answer.take() {
+            Some((status, route)) => (status.as_u16(), route),
+            None => (499, Arc::from(UNMATCHED)),
+        };
+        self.parts.metrics.record(&self.method, &route, status, duration, self.request_bytes, self.response_bytes);
+        CURRENT.sync_scope(self.context.clone(), || {
+            tracing::info!(
+                event = "request",
+                method = %self.method,
+                path = %self.path,
+                route = %route,
+                status,
+                duration_ms = duration.as_secs_f64() * 1_000.0,
+                request_bytes = self.request_bytes,
+                response_bytes = self.response_bytes,
+                client_ip = %self.context.client_ip,
+                complete = self.complete,
+            );
+        });
+    }
+}
+
+pin_project! {
+    /// A response body whose end is noted.
+    pub struct Watched<B> {
+        #[pin]
+        body: B,
+        visit: Visit,
+    }
+}
+
+impl<B: MessageBody> MessageBody for Watched<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.project();
+        let next = this.body.poll_next(context);
+        match &next {
+            Poll::Ready(Some(Ok(chunk))) => this.visit.response_bytes += chunk.len() as u64,
+            Poll::Ready(None) => this.visit.complete = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        next
+    }
+}

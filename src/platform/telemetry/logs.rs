@@ -1,0 +1,170 @@
+//! Log lines: one JSON object an event, or one line for people. They go to standard error through a bounded queue; when
+//! nobody reads the pipe, lines are dropped and counted, and requests go on.
+
+use std::{fmt, io::IsTerminal as _};
+
+use serde_json::{Map, Value};
+use tracing::{Event, Level, Subscriber, field::Field};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{
+    EnvFilter,
+    field::Visit,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    registry::LookupSpan,
+};
+
+use crate::{kernel::Clock, platform::http::context::CURRENT};
+
+/// Lines that may wait for the pipe.
+const QUEUED_LINES: usize = 16_384;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+impl Format {
+    /// Pretty on a terminal, JSON elsewhere.
+    pub fn automatic() -> Self {
+        if std::io::stderr().is_terminal() { Self::Pretty } else { Self::Json }
+    }
+}
+
+/// Keeps the log's writer alive; dropping it writes what is queued.
+#[derive(Debug)]
+pub struct LogGuard {
+    _worker: WorkerGuard,
+    dropped: ErrorCounter,
+}
+
+impl LogGuard {
+    /// How many lines were dropped because nobody read them.
+    pub fn dropped_lines(&self) -> usize {
+        self.dropped.dropped_lines()
+    }
+}
+
+/// Starts logging. `directives` is a level or the form of `RUST_LOG`; `service` names the process in every line.
+pub fn start(format: Format, directives: &str, service: &'static str, clock: impl Clock) -> Result<LogGuard, String> {
+    let filter = EnvFilter::try_new(directives).map_err(|error| format!("log.level: {error}"))?;
+    let (writer, worker) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(std::io::stderr());
+    let dropped = writer.error_counter();
+    let lines = Lines { format, service, clock: Box::new(clock) };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .event_format(lines)
+        .with_writer(writer)
+        .try_init()
+        .map_err(|error| error.to_string())?;
+    Ok(LogGuard { _worker: worker, dropped })
+}
+
+/// Writes events as lines.
+struct Lines {
+    format: Format,
+    service: &'static str,
+    clock: Box<dyn Clock>,
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let line = self.line(event, fields.0);
+        match self.format {
+            Format::Json => writeln!(writer, "{}", Value::Object(line)),
+            Format::Pretty => pretty(&mut writer, &line),
+        }
+    }
+}
+
+impl Lines {
+    fn line(&self, event: &Event<'_>, mut fields: Map<String, Value>) -> Map<String, Value> {
+        let mut line = Map::new();
+        let timestamp = self.clock.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        line.insert("timestamp".into(), timestamp.into());
+        line.insert("level".into(), level(*event.metadata().level()).into());
+        line.insert("service".into(), self.service.into());
+        // Libraries' events have no name of their own: where they come from is the best there is.
+        let name = fields.remove("event").unwrap_or_else(|| event.metadata().target().into());
+        line.insert("event".into(), name);
+        let _ = CURRENT.try_with(|context| {
+            line.insert("request_id".into(), (&*context.request_id).into());
+            line.insert("trace_id".into(), format!("{:032x}", context.trace.trace_id).into());
+            line.insert("span_id".into(), format!("{:016x}", context.trace.span_id).into());
+        });
+        for (name, value) in fields {
+            line.entry(name).or_insert(value);
+        }
+        line
+    }
+}
+
+const fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// `12:00:00.000 INFO  request method=GET path=/ …`; control characters stay escaped, so a line is a line.
+fn pretty(writer: &mut Writer<'_>, line: &Map<String, Value>) -> fmt::Result {
+    let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+    let time = text("timestamp").get(11..23).unwrap_or_default();
+    write!(writer, "{time} {:<5} {}", text("level").to_uppercase(), text("event"))?;
+    for (name, value) in line {
+        match (name.as_str(), value) {
+            ("timestamp" | "level" | "service" | "event" | "trace_id" | "span_id", _) => {}
+            ("message", Value::String(message)) => write!(writer, " {}", message.escape_debug())?,
+            (name, Value::String(text)) if is_plain(text) => write!(writer, " {name}={text}")?,
+            (name, value) => write!(writer, " {name}={value}")?,
+        }
+    }
+    writer.write_char('\n')
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '"')
+}
+
+/// An event's own fields.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.insert(field.name().into(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().into(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name().into(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().into(), value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().into(), value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().into(), format!("{value:?}").into());
+    }
+}
