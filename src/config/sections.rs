@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::units::{ByteSize, Span};
+use crate::kernel::{
+    Role,
+    units::{ByteSize, Span},
+};
 
 /// `[server]`: the listener.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -92,4 +95,15 @@ pub struct ServicesConfig {
     pub auth: String,
     /// The `aggregation` role.
     pub aggregation: String,
+}
+
+impl ServicesConfig {
+    /// Where this role lives when it is not local; empty for the gateway, which nobody calls.
+    pub fn url(&self, role: Role) -> &str {
+        match role {
+            Role::Auth => &self.auth,
+            Role::Aggregation => &self.aggregation,
+            Role::Gateway => "",
+        }
+    }
 }
