@@ -1,9 +1,24 @@
 //! The configuration: one struct a concern, one loader. `config/default.toml` is embedded and is the default, so a value
 //! and its documentation stand in one place. Each module brings its own section.
 
+mod environment;
+mod fault;
+mod key;
+mod loader;
+mod masking;
+mod node;
+mod parse;
+mod read;
+mod reference;
 mod schema;
 mod sections;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod unknown;
 
+pub use fault::{Fault, Place};
+pub use loader::{DEFAULTS, Loaded, Override, Sources, load, load_checked};
 pub use sections::*;
 
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,11 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::kernel::units::{ByteSize, Rate, Span};
 
@@ -22,6 +25,8 @@ pub struct GatewayConfig {
     pub admin_prefix: String,
     /// Where the aggregation role is served.
     pub api_prefix: String,
+    /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
+    pub breaker: BreakerConfig,
     /// `[[gateway.upstreams]]`.
     #[serde(default)]
     pub upstreams: Vec<UpstreamConfig>,
@@ -31,13 +36,38 @@ pub struct GatewayConfig {
 }
 
 /// A limit, or `false`.
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum RateLimitSetting {
     /// `false`: no limit.
     Switch(bool),
     /// A limit.
     Limit(RateLimitConfig),
+}
+
+/// By hand, because a derived one cannot say which part of the table is wrong.
+impl<'de> Deserialize<'de> for RateLimitSetting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SwitchOrLimit;
+
+        impl<'de> Visitor<'de> for SwitchOrLimit {
+            type Value = RateLimitSetting;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table such as { limit = \"100/minute\", per = \"client\" }, or false")
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<RateLimitSetting, E> {
+                Ok(RateLimitSetting::Switch(on))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<RateLimitSetting, A::Error> {
+                RateLimitConfig::deserialize(MapAccessDeserializer::new(members)).map(RateLimitSetting::Limit)
+            }
+        }
+
+        deserializer.deserialize_any(SwitchOrLimit)
+    }
 }
 
 /// `rate_limit = { limit, per, pace }`.
