@@ -1,0 +1,18 @@
+//! What the tests share: the application under test, clients, mail boxes, and peers that misbehave.
+
+mod app;
+mod client;
+mod host;
+mod mailbox;
+mod placement;
+mod postgres;
+mod process;
+mod raw;
+
+pub(crate) use app::{AppBuilder, TestApp};
+pub(crate) use client::{Call, Reply, Session, User};
+pub(crate) use host::free_host;
+pub(crate) use mailbox::Mailbox;
+pub(crate) use placement::{Store, Topology};
+pub(crate) use process::{Process, binary, eventually};
+pub(crate) use raw::{Manner, RawUpstream};
