@@ -55,6 +55,19 @@ impl Operations {
     }
 }
 
+/// The operations of this file, for every role's OpenAPI document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(health::overall, health::live, health::ready, metrics, problem_page))]
+struct Documented;
+
+/// The OpenAPI part of what every role serves.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    <Documented as utoipa::OpenApi>::openapi()
+}
+
+/// The process's metrics in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses((status = 200, description = "Metrics", content_type = "text/plain")))]
 async fn metrics(operations: web::Data<Operations>) -> HttpResponse {
     metrics::counter!("log_lines_dropped_total").absolute(operations.log.dropped_lines() as u64);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(operations.metrics.render())
@@ -72,6 +85,11 @@ async fn problem_index(operations: web::Data<Operations>) -> HttpResponse {
     page("Problems", &format!("<h1>Problems</h1>\n<ul>\n{items}</ul>"))
 }
 
+/// What a problem's `type` means.
+#[utoipa::path(get, path = "/problems/{code}", tag = "operations",
+    params(("code" = String, Path, description = "The problem's `code`, such as `rate-limited`")),
+    responses((status = 200, description = "An explanation", content_type = "text/html"),
+              (status = 404, description = "No such problem", content_type = "application/problem+json")))]
 async fn problem_page(operations: web::Data<Operations>, code: web::Path<String>) -> Result<HttpResponse, Problem> {
     let problem = operations.problems.iter().find(|problem| problem.code == *code);
     let problem = problem.ok_or_else(|| Problem::new(&NOT_FOUND, "there is no problem of this name"))?;

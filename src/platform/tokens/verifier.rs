@@ -219,3 +219,6 @@ fn decode_object(part: &str) -> Option<Value> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
     json::parse(&bytes).ok().filter(Value::is_object)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,11 +17,14 @@ use crate::platform::http::HealthProbe;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// 200 while the process runs.
+#[utoipa::path(get, path = "/health/live", tag = "operations", responses((status = 200, description = "It runs")))]
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "healthy"}))
 }
 
 /// 200 when every local dependency can be used and the process is not stopping, else 503.
+#[utoipa::path(get, path = "/health/ready", tag = "operations",
+    responses((status = 200, description = "Ready"), (status = 503, description = "Not ready: `checks` says why")))]
 pub(super) async fn ready(operations: web::Data<Operations>) -> HttpResponse {
     let checks = states(&operations.probes).await;
     let draining = operations.draining.load(Ordering::Relaxed);
@@ -38,6 +41,8 @@ pub(super) async fn ready(operations: web::Data<Operations>) -> HttpResponse {
 }
 
 /// The state of the process and of every role it knows. Always 200: it is for people; `ready` is for load balancers.
+#[utoipa::path(get, path = "/health", tag = "operations",
+    responses((status = 200, description = "`healthy`, `degraded` (a role is away) or `unhealthy` (a dependency is)")))]
 pub(super) async fn overall(operations: web::Data<Operations>) -> HttpResponse {
     let own = states(&operations.probes).await;
     let services = states(&operations.services).await;
