@@ -132,7 +132,10 @@ fn file(layer: usize, path: &Path) -> Result<Node, Vec<Fault>> {
     let name: Arc<Path> = Arc::from(path);
     match reference::read_text(path, LONGEST_FILE) {
         Ok(text) => parse::file(layer, &name, &text),
-        Err(detail) => Err(vec![Fault::at(Place::File { layer, path: name, line: 0, column: 0 }, detail)]),
+        Err(why) => {
+            let place = Place::File { layer, path: name, line: 0, column: 0 };
+            Err(vec![Fault::at(place, format!("cannot be read: {why}"))])
+        }
     }
 }
 

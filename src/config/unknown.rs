@@ -49,14 +49,19 @@ pub(super) fn detail(key: &Key, name: &str, expected: &[&str]) -> String {
     if NOT_YET.contains(&key.pattern().as_str()) {
         return format!("`{name}` is not available in this version yet");
     }
-    match nearest(name, expected) {
-        Some(known) => format!("unknown key, did you mean `{known}`? expected {}", one_of(expected)),
-        None => format!("unknown key, expected {}", one_of(expected)),
+    format!("unknown key{}", choices(name, expected))
+}
+
+/// What was probably meant by `text`, and what there is.
+pub(super) fn choices(text: &str, choices: &[&str]) -> String {
+    match nearest(text, choices) {
+        Some(known) => format!(", did you mean `{known}`? expected {}", one_of(choices)),
+        None => format!(", expected {}", one_of(choices)),
     }
 }
 
 /// `one of `a`, `b``, or the only one.
-pub(super) fn one_of(choices: &[&str]) -> String {
+fn one_of(choices: &[&str]) -> String {
     let quoted: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
     match quoted.as_slice() {
         [] => "nothing".to_owned(),

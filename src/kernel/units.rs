@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A length of time: `"250ms"`, `"30s"`, `"15m"`, `"12h"`, `"7d"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -197,7 +197,7 @@ macro_rules! as_text {
                         text.parse().map_err(E::custom)
                     }
                 }
-                deserializer.deserialize_str(Text).map_err(D::Error::custom)
+                deserializer.deserialize_str(Text)
             }
         }
     )*};
