@@ -91,10 +91,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Vec<Fault>> {
 
 /// Loads the configuration and lets `check` look at what only the roles know. Both kinds of faults come in one list; where
 /// a section cannot be read, what `check` says about it is left out, as it would speak of values that nobody gave.
-pub fn load_checked(
-    sources: &Sources,
-    check: impl FnOnce(&Config) -> Vec<SettingFault>,
-) -> Result<Loaded, Vec<Fault>> {
+pub fn load_checked(sources: &Sources, check: impl FnOnce(&Config) -> Vec<SettingFault>) -> Result<Loaded, Vec<Fault>> {
     let environment::Layer { tree: variables, mut faults, warnings } = environment::layer(&sources.environment);
     let mut tree = parse::whole(&Place::Default, DEFAULTS)?;
     let mut readable = true;

@@ -48,7 +48,8 @@ pub(super) fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     // A password with a slash in it is not a valid URL, but it is a password all the same: the last `@` ends it.
-    let Some(at) = rest.get(..authority_end).and_then(|authority| authority.rfind('@')).or_else(|| rest.rfind('@')) else {
+    let Some(at) = rest.get(..authority_end).and_then(|authority| authority.rfind('@')).or_else(|| rest.rfind('@'))
+    else {
         return text.to_owned();
     };
     let (user_information, host) = rest.split_at(at);
