@@ -1,6 +1,7 @@
 //! What the tests share: the application under test, clients, mail boxes, and peers that misbehave.
 
 mod app;
+mod backend;
 mod client;
 mod host;
 mod mailbox;
@@ -9,10 +10,11 @@ mod postgres;
 mod process;
 mod raw;
 
-pub(crate) use app::{AppBuilder, TestApp};
+pub(crate) use app::TestApp;
+pub(crate) use backend::Backend;
 pub(crate) use client::{Call, Reply, Session, User};
 pub(crate) use host::free_host;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use placement::{Store, Topology};
-pub(crate) use process::{Process, binary, eventually};
+pub(crate) use process::{command, eventually};
 pub(crate) use raw::{Manner, RawUpstream};

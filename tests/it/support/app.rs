@@ -67,7 +67,7 @@ impl AppBuilder {
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let client = client.timeout(Duration::from_secs(30)).build().expect("a client can be built");
         let mailbox = Mailbox::new(directory.path().join("mail"));
-        let mut app = TestApp { processes, client, url, mailbox, topology: self.topology, directory, database };
+        let mut app = TestApp { processes, client, url, mailbox, directory, database };
         app.start().await;
         app
     }
@@ -98,8 +98,6 @@ pub(crate) struct TestApp {
     pub(crate) url: String,
     /// The mails it sent.
     pub(crate) mailbox: Mailbox,
-    /// How its roles are placed.
-    pub(crate) topology: Topology,
     directory: TempDir,
     #[expect(dead_code, reason = "kept for its drop, which removes the database")]
     database: Database,

@@ -20,7 +20,7 @@ impl Mailbox {
     pub(crate) fn mails_to(&self, address: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(&self.directory) else { return Vec::new() };
         let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        files.retain(|path| path.is_file() && !path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.'));
+        files.retain(|path| path.is_file() && path.file_name().is_none_or(|name| name.as_encoded_bytes()[0] != b'.'));
         files.sort_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
         let mails = files.into_iter().filter_map(|path| std::fs::read_to_string(path).ok());
         let addressed = |mail: &String| {

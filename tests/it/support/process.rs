@@ -120,11 +120,6 @@ impl Process {
         status.code()
     }
 
-    /// The process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.as_ref().expect("the process runs").id()
-    }
-
     /// Everything it wrote so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -132,6 +127,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "a failed test shows the log")]
     fn drop(&mut self) {
         self.kill_dash_nine();
         if std::thread::panicking() {

@@ -1,0 +1,5 @@
+//! Many sources, one answer, from outside.
+
+mod endpoints;
+mod sources;
+mod transform;

@@ -1,0 +1,113 @@
+//! The other commands, and starts that cannot succeed.
+
+use serde_json::Value;
+
+use super::run;
+use crate::support::{TestApp, free_host};
+
+#[test]
+fn help_and_completions() {
+    let directory = tempfile::tempdir().unwrap();
+    let help = run(directory.path(), &["--help"]).must_exit(0).stdout;
+    for command in ["serve", "demo", "migrate", "config", "route", "user", "openapi", "health", "completions"] {
+        assert!(help.contains(command), "{command} not in\n{help}");
+    }
+    for arguments in [&["serve", "--help"], &["user", "--help"], &["config", "--help"], &["route", "--help"]] {
+        run(directory.path(), arguments).must_exit(0);
+    }
+    let script = run(directory.path(), &["completions", "bash"]).must_exit(0).stdout;
+    assert!(script.contains("vestibule"));
+    run(directory.path(), &["--version"]).must_exit(0);
+    run(directory.path(), &["dance"]).must_exit(2);
+    run(directory.path(), &["serve", "--role", "dance"]).must_exit(2);
+}
+
+#[test]
+fn the_document_is_written_to_stdout() {
+    let directory = tempfile::tempdir().unwrap();
+    let document: Value = serde_json::from_str(&run(directory.path(), &["openapi"]).must_exit(0).stdout).unwrap();
+    assert!(document["paths"]["/auth/login"]["post"].is_object());
+    let of_role = run(directory.path(), &["openapi", "--role", "aggregation"]).must_exit(0).stdout;
+    let of_role: Value = serde_json::from_str(&of_role).unwrap();
+    assert!(of_role["paths"]["/auth/login"].is_null(), "{of_role}");
+}
+
+#[tokio::test]
+async fn the_served_document_is_the_printed_one() {
+    let app = TestApp::simple().start().await;
+    let served = app.get("/openapi.json").send().await.must_be(200).json();
+    let printed: Value = serde_json::from_str(&run(app.directory(), &["openapi"]).must_exit(0).stdout).unwrap();
+    assert_eq!(served["paths"], printed["paths"]);
+}
+
+#[tokio::test]
+async fn health_tells_by_its_exit_code() {
+    let mut app = TestApp::simple().start().await;
+    let url = app.url.clone();
+    run(app.directory(), &["health", &url]).must_exit(0);
+    run(app.directory(), &["health", "--config", "harness.toml"]).must_exit(0);
+    app.kill_dash_nine();
+    run(app.directory(), &["health", &url]).must_exit(1);
+}
+
+#[test]
+fn routes_are_explained() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "[[gateway.upstreams]]\nname = \"catalog\"\ntargets = [{ url = \"http://127.0.0.1:9001\" }]\n\
+                [[gateway.routes]]\nname = \"items\"\npath = \"/catalog/{*rest}\"\nmethods = [\"GET\"]\n\
+                upstream = \"catalog\"\nauth = \"required\"\nrate_limit = { limit = \"100/minute\", per = \"ip\" }\n";
+    std::fs::write(directory.path().join("c.toml"), text).unwrap();
+    let listed = run(directory.path(), &["route", "list", "--config", "c.toml"]).must_exit(0).stdout;
+    assert!(listed.contains("items") && listed.contains("/auth"), "{listed}");
+    let explain =
+        |method: &str, url: &str| run(directory.path(), &["route", "explain", method, url, "--config", "c.toml"]);
+    let met = explain("GET", "/catalog/a/../b").must_exit(0).stdout;
+    for word in ["items", "catalog", "/catalog/b", "100/minute", "required"] {
+        assert!(met.contains(word), "{word} not in\n{met}");
+    }
+    let local = explain("POST", "/auth/login").must_exit(0).stdout;
+    assert!(local.contains("auth"), "{local}");
+    for (method, url, word) in [("GET", "/nothing", "no-route"), ("POST", "/catalog/a", "405")] {
+        let ran = explain(method, url);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains(word) || said.contains("method-not-allowed"), "{said}");
+    }
+}
+
+#[test]
+fn migrations_go_up_and_down() {
+    let directory = tempfile::tempdir().unwrap();
+    for (arguments, word) in [
+        (["migrate", "status"], "pending"),
+        (["migrate", "up"], ""),
+        (["migrate", "status"], "applied"),
+        (["migrate", "down"], ""),
+        (["migrate", "up"], ""),
+    ] {
+        let ran = run(directory.path(), &arguments).must_exit(0);
+        let said = format!("{}{}", ran.stdout, ran.stderr).to_lowercase();
+        assert!(said.contains(word), "{word} not in {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_one_clear_line() {
+    let app = TestApp::simple().start().await;
+    let ran = run(app.directory(), &["serve", "--config", "harness.toml"]).must_exit(1);
+    assert!(ran.stderr.to_lowercase().contains("in use"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_database_out_of_reach_is_one_clear_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = free_host();
+    let text =
+        format!("[server]\nhost = \"{host}\"\n[database]\nurl = \"postgres://nobody:hunter2@{host}:8001/none\"\n");
+    std::fs::write(directory.path().join("c.toml"), text).unwrap();
+    let ran = run(directory.path(), &["serve", "--config", "c.toml"]).must_exit(1);
+    assert!(ran.stderr.contains("database"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    std::fs::write(directory.path().join("c.toml"), "[database]\nurl = \"sqlite:///proc/none/x.db\"\n").unwrap();
+    run(directory.path(), &["serve", "--config", "c.toml", "--host", &host.to_string()]).must_exit(1);
+}
