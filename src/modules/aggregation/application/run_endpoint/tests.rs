@@ -1,4 +1,4 @@
-//! The planner with a fake source and tokio's paused clock.
+//! The planner with a fake source.
 
 use std::sync::Mutex;
 
@@ -80,7 +80,7 @@ fn config(endpoint: serde_json::Value) -> AggregationConfig {
         },
         sources: vec![
             source("quick", 10, 200),
-            source("slow", 100, 200),
+            source("slow", 300, 200),
             source("broken", 10, 500),
             source("late", 9_000, 200),
         ],
@@ -108,7 +108,7 @@ fn step(source: &str, name: &str, after: &[&str], id: &str) -> serde_json::Value
     serde_json::json!({"source": source, "as": name, "after": after, "with": {"id": id}})
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn independent_steps_run_side_by_side_and_the_order_is_the_declared_one() {
     let steps = serde_json::json!([
         step("slow", "a", &[], ".path.id"),
@@ -117,7 +117,7 @@ async fn independent_steps_run_side_by_side_and_the_order_is_the_declared_one() 
     ]);
     let (answer, _, took) = run(steps, None).await;
     let answer = answer.expect("an answer");
-    assert!((100..110).contains(&took), "{took}");
+    assert!(took < 600, "one after the other would take 600 ms: {took}");
     let text = answer.response.get();
     assert!(
         answer.complete && text.starts_with(r#"{"a":{"id":"7""#) && text.find("\"b\"") < text.find("\"c\""),
@@ -125,7 +125,7 @@ async fn independent_steps_run_side_by_side_and_the_order_is_the_declared_one() 
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_step_starts_the_moment_what_it_needs_is_there() {
     let steps = serde_json::json!([
         step("quick", "a", &[], ".path.id"),
@@ -134,10 +134,10 @@ async fn a_step_starts_the_moment_what_it_needs_is_there() {
     ]);
     let (answer, _, took) = run(steps, Some("{c: .results.c.id}")).await;
     assert_eq!(answer.expect("an answer").response.get(), r#"{"c":"7"}"#);
-    assert!((110..120).contains(&took), "{took}");
+    assert!(took < 600, "in layers it would take 610 ms: {took}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn for_each_keeps_order_bounds_calls_and_tells_failures_by_null() {
     let mut each = step("quick", "each", &["a"], ".item");
     each["for_each"] = ".results.a.ids[], 1, 2, 3, 4".into();
@@ -149,10 +149,9 @@ async fn for_each_keeps_order_bounds_calls_and_tells_failures_by_null() {
     assert!(!answer.complete);
     assert_eq!(answer.timeline[1].calls, 7);
     assert_eq!(fake.busy.lock().expect("busy").1, 2);
-    assert!((50..60).contains(&took), "{took}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn optional_failures_are_told_and_what_depends_on_them_is_skipped() {
     let steps = serde_json::json!([
         step("broken", "a", &[], "1"),
@@ -165,17 +164,17 @@ async fn optional_failures_are_told_and_what_depends_on_them_is_skipped() {
     let statuses: Vec<_> = answer.timeline.iter().map(|step| step.report.status.as_str()).collect();
     assert_eq!(statuses, ["error", "skipped", "timeout", "ok"]);
     assert_eq!((answer.complete, answer.response.get()), (false, r#"[null,null,null,"1"]"#));
-    assert!((1_000..1_010).contains(&took), "the endpoint's own deadline: {took}");
+    assert!((1_000..1_900).contains(&took), "the endpoint's own deadline: {took}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_required_failure_ends_it_at_once() {
     let mut required = step("broken", "a", &[], "1");
     required["required"] = true.into();
-    let (answer, _, took) = run(serde_json::json!([step("slow", "b", &[], "1"), required]), None).await;
+    let (answer, _, took) = run(serde_json::json!([step("late", "b", &[], "1"), required]), None).await;
     let Err(AggregationError::RequiredSource { name, timeout: false, reports }) = answer else { panic!("{answer:?}") };
     assert_eq!((name.as_str(), reports[0].1.status), ("a", SourceStatus::Skipped));
-    assert!(took < 20, "{took}");
+    assert!(took < 900, "{took}");
 
     let mut late = step("late", "a", &[], "1");
     late["required"] = true.into();
