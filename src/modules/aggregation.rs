@@ -1,5 +1,23 @@
-//! The `aggregation` role.
+//! The `aggregation` role: one call for many sources, and transformations of data.
+//!
+//! A call comes in at `adapters/http`, a use case of `application` decides what is called when, `adapters/source` calls,
+//! `adapters/evaluation` runs programs of requests in processes of their own. Everything that is configured is compiled
+//! once, at start.
 
 pub mod config;
 
+#[cfg(feature = "aggregation")]
+mod adapters;
+#[cfg(feature = "aggregation")]
+mod application;
+#[cfg(feature = "aggregation")]
+mod domain;
+#[cfg(feature = "aggregation")]
+mod start;
+
 pub use config::AggregationConfig;
+
+#[cfg(feature = "aggregation")]
+pub use adapters::evaluation::{WorkerCommand, evaluation_worker};
+#[cfg(feature = "aggregation")]
+pub use start::{Aggregation, AggregationParts, PROBLEMS, check, openapi};

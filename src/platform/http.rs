@@ -3,6 +3,7 @@
 pub mod address;
 pub mod authentication;
 pub mod body;
+pub mod client;
 pub mod context;
 pub mod front;
 mod front_metrics;

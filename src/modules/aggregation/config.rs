@@ -20,6 +20,9 @@ pub struct AggregationConfig {
     /// `[[aggregation.endpoints]]`.
     #[serde(default)]
     pub endpoints: Vec<EndpointConfig>,
+    /// `[[aggregation.rulesets]]`.
+    #[serde(default)]
+    pub rulesets: Vec<RulesetConfig>,
 }
 
 /// `[aggregation.evaluation]`: programs from requests run in worker processes within these limits.
@@ -116,6 +119,16 @@ pub struct StepConfig {
     /// Calls of `for_each` at a time.
     #[serde(default = "concurrency")]
     pub concurrency: usize,
+}
+
+/// `[[aggregation.rulesets]]`: rules that `/data/transform` knows by name.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RulesetConfig {
+    /// The name.
+    pub name: String,
+    /// The rules, as in the body of `/data/transform`.
+    pub rules: Vec<serde_json::Value>,
 }
 
 fn get() -> String {

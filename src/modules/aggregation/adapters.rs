@@ -1,0 +1,6 @@
+//! The edges of aggregation: HTTP in and out, jq, worker processes.
+
+pub(super) mod evaluation;
+pub(super) mod http;
+pub(super) mod jaq;
+pub(super) mod source;

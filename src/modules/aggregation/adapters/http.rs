@@ -1,0 +1,60 @@
+//! The HTTP surface of aggregation.
+
+mod aggregate;
+mod catalogue;
+mod context;
+mod endpoint;
+mod problems;
+mod transform;
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, http::header, web};
+
+pub(crate) use problems::PROBLEMS;
+
+use super::super::application::{
+    aggregate::Aggregate, catalogue::Catalogue, run_endpoint::RunEndpoint, transform::Transform,
+};
+use crate::platform::http::{Problem, problem::METHOD_NOT_ALLOWED};
+
+/// What the handlers call.
+pub(crate) struct UseCases {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) aggregate: Aggregate,
+    pub(crate) endpoints: RunEndpoint,
+    pub(crate) transform: Transform,
+}
+
+/// Registers every path of the role.
+pub(crate) fn configure(use_cases: &Arc<UseCases>, app: &mut web::ServiceConfig) {
+    app.app_data(web::Data::from(Arc::clone(use_cases)));
+    app.service(resource("/data/aggregate", "GET").route(web::get().to(aggregate::aggregate)));
+    app.service(resource("/data/sources", "GET").route(web::get().to(catalogue::sources)));
+    app.service(resource("/data/endpoints", "GET").route(web::get().to(catalogue::endpoints)));
+    app.service(resource("/data/transform", "POST").route(web::post().to(transform::transform)));
+    for endpoint in &use_cases.catalogue.endpoints {
+        let served = Arc::clone(endpoint);
+        let serve = move |request, path, use_cases| endpoint::serve(Arc::clone(&served), request, path, use_cases);
+        // The configuration writes `{*rest}` for what actix writes `{rest:.*}`.
+        let path = endpoint.path.split('/').map(|segment| match segment.strip_prefix("{*") {
+            Some(rest) => format!("{{{}:.*}}", rest.trim_end_matches('}')),
+            None => segment.to_owned(),
+        });
+        let path = format!("/data{}", path.collect::<Vec<_>>().join("/"));
+        app.service(resource(&path, "GET").route(web::get().to(serve)));
+    }
+}
+
+/// A path; other methods than `allowed` are told so.
+fn resource(path: &str, allowed: &'static str) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(move || async move {
+        let problem = Problem::new(&METHOD_NOT_ALLOWED, format!("expected {allowed}"));
+        Err::<HttpResponse, _>(problem.with_header(header::ALLOW, header::HeaderValue::from_static(allowed)))
+    }))
+}
+
+/// The calls in OpenAPI.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(aggregate::aggregate, catalogue::sources, catalogue::endpoints, transform::transform))]
+pub(crate) struct Documented;

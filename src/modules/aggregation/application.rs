@@ -1,0 +1,9 @@
+//! The use cases of aggregation, and what they need from outside.
+
+pub(super) mod aggregate;
+pub(super) mod catalogue;
+pub(super) mod compile;
+pub(super) mod error;
+pub(super) mod ports;
+pub(super) mod run_endpoint;
+pub(super) mod transform;

@@ -1,0 +1,156 @@
+//! `/data/aggregate`: the named sources side by side.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+
+use super::{
+    super::domain::{
+        data::Json,
+        outcome::{SourceReport, SourceStatus},
+        template::{Arguments, FillFault},
+    },
+    catalogue::{Catalogue, Source},
+    error::{AggregationError, Reports},
+    ports::{Input, RequestHeaders, SourceAnswer, SourceCaller},
+};
+use crate::kernel::Clock;
+
+/// The most sources of one call.
+const MAX_SOURCES: usize = 32;
+
+/// What the sources gave, in the order asked for.
+#[derive(Debug)]
+pub(crate) struct Aggregated {
+    /// By name; `None`: it failed.
+    pub(crate) data: Vec<(String, Option<Json>)>,
+    /// By name.
+    pub(crate) reports: Reports,
+    /// Whether all answered.
+    pub(crate) complete: bool,
+    /// How long it took.
+    pub(crate) duration: Duration,
+}
+
+/// The use case.
+pub(crate) struct Aggregate {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) caller: Arc<dyn SourceCaller>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Aggregate {
+    /// Calls every source of `names`, a list with commas, with these arguments.
+    pub(crate) async fn run(
+        &self,
+        names: &str,
+        arguments: &Arguments,
+        headers: &RequestHeaders,
+    ) -> Result<Aggregated, AggregationError> {
+        let started = self.clock.monotonic();
+        let calls = self.plan(names, arguments)?;
+        let mut answers: Vec<Option<SourceAnswer>> = calls.iter().map(|_| None).collect();
+        let mut running: FuturesUnordered<_> = calls
+            .iter()
+            .enumerate()
+            .map(|(index, (source, url))| async move { (index, call(&*self.caller, source, url, headers).await) })
+            .collect();
+        let mut failed = None;
+        while let Some((index, answer)) = running.next().await {
+            let status = answer.report.status;
+            answers[index] = Some(answer);
+            if calls[index].0.required && status != SourceStatus::Ok {
+                failed = Some((index, status));
+                break;
+            }
+        }
+        drop(running);
+        let mut aggregated = Aggregated {
+            data: Vec::new(),
+            reports: Vec::new(),
+            complete: true,
+            duration: self.clock.monotonic() - started,
+        };
+        for ((source, _), answer) in calls.iter().zip(answers) {
+            let answer = answer.unwrap_or_else(|| SourceAnswer {
+                report: SourceReport::skipped("ended early: a required source failed"),
+                body: None,
+            });
+            aggregated.complete &= answer.report.status == SourceStatus::Ok;
+            aggregated.data.push((source.name.clone(), answer.body));
+            aggregated.reports.push((source.name.clone(), answer.report));
+        }
+        if let Some((index, status)) = failed {
+            return Err(AggregationError::RequiredSource {
+                name: calls[index].0.name.clone(),
+                timeout: status == SourceStatus::Timeout,
+                reports: aggregated.reports,
+            });
+        }
+        Ok(aggregated)
+    }
+
+    /// The sources and their addresses, or why not; nothing is called before all is known to be right.
+    fn plan(&self, names: &str, arguments: &Arguments) -> Result<Vec<(Arc<Source>, String)>, AggregationError> {
+        let mut calls: Vec<(Arc<Source>, String)> = Vec::new();
+        for name in names.split(',').map(str::trim) {
+            if name.is_empty() {
+                return Err(AggregationError::BadQuery("`sources` names no source; expected ?sources=a,b".to_owned()));
+            }
+            let source = self.catalogue.source(name).ok_or_else(|| self.unknown(name))?;
+            if calls.iter().any(|(known, _)| known.name == name) {
+                continue;
+            }
+            if calls.len() == MAX_SOURCES {
+                return Err(AggregationError::BadQuery(format!("expected at most {MAX_SOURCES} sources")));
+            }
+            let url = source.url.fill(arguments).map_err(|fault| match fault {
+                FillFault::Missing(argument) => {
+                    AggregationError::MissingArgument { source_name: name.to_owned(), argument }
+                }
+                FillFault::Segment => {
+                    AggregationError::BadArgument { source_name: name.to_owned(), detail: fault.to_string() }
+                }
+            })?;
+            calls.push((Arc::clone(source), url));
+        }
+        Ok(calls)
+    }
+
+    fn unknown(&self, name: &str) -> AggregationError {
+        let known: Vec<&str> = self.catalogue.sources.iter().map(|source| source.name.as_str()).collect();
+        let expected = if known.is_empty() { "none: no source is configured".to_owned() } else { known.join(", ") };
+        AggregationError::UnknownSource { name: name.chars().take(64).collect(), expected }
+    }
+}
+
+/// Calls a source and applies its `select`.
+pub(crate) async fn call(
+    caller: &dyn SourceCaller,
+    source: &Source,
+    url: &str,
+    headers: &RequestHeaders,
+) -> SourceAnswer {
+    let mut answer = caller.call(source, url, headers).await;
+    if let (Some(select), Some(body)) = (&source.select, &answer.body) {
+        match one(select.run(Input::Body(body), 2)) {
+            Ok(selected) => answer.body = Some(selected),
+            Err(fault) => {
+                answer.body = None;
+                answer.report.status = SourceStatus::Error;
+                answer.report.detail = Some(format!("select: {fault}"));
+            }
+        }
+    }
+    answer
+}
+
+/// Exactly one output.
+pub(crate) fn one(outputs: Result<Vec<Json>, String>) -> Result<Json, String> {
+    let mut outputs = outputs?;
+    match (outputs.pop(), outputs.is_empty()) {
+        (Some(output), true) => Ok(output),
+        (None, _) => Err("the program gave no value".to_owned()),
+        (Some(_), false) => Err("the program gave more than one value".to_owned()),
+    }
+}

@@ -1,0 +1,98 @@
+//! What is configured, compiled: nothing of it is read again while a request is served.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    super::{
+        config::EndpointAuth,
+        domain::{plan::Plan, rule::Rule, template::UrlTemplate},
+    },
+    ports::Program,
+};
+
+/// Everything that can be asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Catalogue {
+    /// In the order of the configuration.
+    pub(crate) sources: Vec<Arc<Source>>,
+    /// In the order of the configuration.
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    /// In the order of the configuration.
+    pub(crate) rulesets: Vec<Arc<Ruleset>>,
+}
+
+impl Catalogue {
+    /// A source by its name.
+    pub(crate) fn source(&self, name: &str) -> Option<&Arc<Source>> {
+        self.sources.iter().find(|source| source.name == name)
+    }
+
+    /// A ruleset by its name.
+    pub(crate) fn ruleset(&self, name: &str) -> Option<&Arc<Ruleset>> {
+        self.rulesets.iter().find(|ruleset| ruleset.name == name)
+    }
+}
+
+/// A source.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) url: UrlTemplate,
+    /// The method.
+    pub(crate) method: String,
+    /// Client headers that are passed on, in lower case.
+    pub(crate) forward_headers: Vec<String>,
+    /// Until the whole answer.
+    pub(crate) timeout: Duration,
+    /// Whether `/data/aggregate` fails without it.
+    pub(crate) required: bool,
+    /// Over the body.
+    pub(crate) select: Option<Arc<dyn Program>>,
+}
+
+/// An endpoint.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// Below `/data`, in the router's syntax.
+    pub(crate) path: String,
+    /// Whether a token is needed.
+    pub(crate) auth: EndpointAuth,
+    /// For all steps.
+    pub(crate) timeout: Duration,
+    /// The calls.
+    pub(crate) steps: Vec<Step>,
+    /// Their order.
+    pub(crate) plan: Plan,
+    /// What makes the answer.
+    pub(crate) response: Option<Arc<dyn Program>>,
+}
+
+/// A step of an endpoint.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// The name of its result.
+    pub(crate) name: String,
+    /// What it calls.
+    pub(crate) source: Arc<Source>,
+    /// Whether the endpoint fails without it.
+    pub(crate) required: bool,
+    /// The arguments it computes.
+    pub(crate) arguments: Vec<(String, Arc<dyn Program>)>,
+    /// What it calls for each of.
+    pub(crate) for_each: Option<Arc<dyn Program>>,
+    /// Calls at a time.
+    pub(crate) concurrency: usize,
+}
+
+/// A named list of rules.
+#[derive(Debug)]
+pub(crate) struct Ruleset {
+    /// Its name.
+    pub(crate) name: String,
+    /// The rules, read.
+    pub(crate) rules: Vec<Rule>,
+    /// The rules as JSON.
+    pub(crate) text: String,
+}

@@ -1,0 +1,279 @@
+//! From the configuration to the catalogue: every fault at once, with its key.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    super::{
+        config::{AggregationConfig, EndpointConfig, RulesetConfig, SourceConfig, StepConfig},
+        domain::{
+            plan::{Plan, StepShape, results_named},
+            rule,
+            template::{UrlTemplate, is_name},
+        },
+    },
+    catalogue::{Catalogue, Endpoint, Ruleset, Source, Step},
+    ports::{Compiler, Program},
+};
+use crate::kernel::SettingFault;
+
+/// The paths below `/data` that are built in.
+const BUILT_IN: [&str; 4] = ["/aggregate", "/sources", "/endpoints", "/transform"];
+/// Methods a source may be called with.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// Headers that belong to one connection or are made anew, and so are never passed on.
+const OWN_HEADERS: [&str; 14] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "accept-encoding",
+    "traceparent",
+];
+
+/// Compiles everything, or tells what is wrong with it.
+pub(crate) fn compile(config: &AggregationConfig, programs: &dyn Compiler) -> Result<Catalogue, Vec<SettingFault>> {
+    let mut compiling = Compiling { programs, faults: Vec::new(), catalogue: Catalogue::default() };
+    compiling.limits(config);
+    for (index, source) in config.sources.iter().enumerate() {
+        compiling.source(&format!("aggregation.sources[{index}]"), source);
+    }
+    for (index, endpoint) in config.endpoints.iter().enumerate() {
+        compiling.endpoint(&format!("aggregation.endpoints[{index}]"), endpoint);
+    }
+    for (index, ruleset) in config.rulesets.iter().enumerate() {
+        compiling.ruleset(&format!("aggregation.rulesets[{index}]"), ruleset);
+    }
+    if compiling.faults.is_empty() { Ok(compiling.catalogue) } else { Err(compiling.faults) }
+}
+
+struct Compiling<'a> {
+    programs: &'a dyn Compiler,
+    faults: Vec<SettingFault>,
+    catalogue: Catalogue,
+}
+
+impl Compiling<'_> {
+    fn fault(&mut self, key: impl Into<String>, detail: impl Into<String>) {
+        self.faults.push(SettingFault::new(key, detail));
+    }
+
+    fn limits(&mut self, config: &AggregationConfig) {
+        let at_least_one = [
+            ("workers", config.evaluation.workers as u64),
+            ("queue", config.evaluation.queue as u64),
+            ("output_limit", config.evaluation.output_limit.0),
+        ];
+        for (key, value) in at_least_one {
+            if value == 0 {
+                self.fault(format!("aggregation.evaluation.{key}"), "expected at least 1");
+            }
+        }
+        if config.evaluation.timeout.get().is_zero() {
+            self.fault("aggregation.evaluation.timeout", "expected more than nothing");
+        }
+        if config.evaluation.memory.0 < 4 << 20 {
+            self.fault("aggregation.evaluation.memory", "expected at least \"4MiB\"");
+        }
+        if config.source_body_limit.0 == 0 {
+            self.fault("aggregation.source_body_limit", "expected at least \"1B\"");
+        }
+    }
+
+    fn name(&mut self, key: String, name: &str, taken: bool) {
+        if !is_name(name) {
+            self.fault(key, format!("{name:?} is no name; expected letters, digits, `_` and `-`"));
+        } else if taken {
+            self.fault(key, format!("`{name}` is already taken"));
+        }
+    }
+
+    fn program(&mut self, key: String, text: &str) -> Option<Arc<dyn Program>> {
+        match self.programs.compile(text) {
+            Ok(program) => Some(program),
+            Err(fault) => {
+                self.fault(key, fault);
+                None
+            }
+        }
+    }
+
+    fn source(&mut self, key: &str, config: &SourceConfig) {
+        let taken = self.catalogue.source(&config.name).is_some();
+        self.name(format!("{key}.name"), &config.name, taken);
+        let method = config.method.to_ascii_uppercase();
+        if !METHODS.contains(&method.as_str()) {
+            self.fault(format!("{key}.method"), format!("expected one of {}", METHODS.join(", ")));
+        }
+        let forward_headers: Vec<String> =
+            config.forward_headers.iter().map(|name| name.to_ascii_lowercase()).collect();
+        for (index, name) in forward_headers.iter().enumerate() {
+            let is_token =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+            if !is_token || OWN_HEADERS.contains(&name.as_str()) {
+                self.fault(format!("{key}.forward_headers[{index}]"), format!("{name:?} cannot be passed on"));
+            }
+        }
+        if config.timeout.get().is_zero() {
+            self.fault(format!("{key}.timeout"), "expected more than nothing");
+        }
+        let select = config.select.as_ref().map(|text| self.program(format!("{key}.select"), text));
+        let url = match UrlTemplate::parse(&config.url) {
+            Ok(url) => url,
+            Err(fault) => return self.fault(format!("{key}.url"), fault.detail),
+        };
+        self.catalogue.sources.push(Arc::new(Source {
+            name: config.name.clone(),
+            url,
+            method,
+            forward_headers,
+            timeout: config.timeout.get(),
+            required: config.required,
+            select: select.flatten(),
+        }));
+    }
+
+    fn endpoint(&mut self, key: &str, config: &EndpointConfig) {
+        self.path(key, &config.path);
+        if config.timeout.get().is_zero() {
+            self.fault(format!("{key}.timeout"), "expected more than nothing");
+        }
+        if config.steps.is_empty() {
+            self.fault(format!("{key}.steps"), "expected at least one step");
+        }
+        let shapes: Vec<StepShape> = config.steps.iter().map(shape).collect();
+        let plan = Plan::compile(&shapes);
+        if let Err(faults) = &plan {
+            for fault in faults {
+                self.fault(format!("{key}.steps[{}].{}", fault.step, fault.key), fault.detail.clone());
+            }
+        }
+        let steps: Vec<Option<Step>> = config
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(index, step)| self.step(&format!("{key}.steps[{index}]"), step))
+            .collect();
+        let response = config.response.as_ref().map(|text| {
+            for name in results_named(text) {
+                if !shapes.iter().any(|step| step.name == name) {
+                    self.fault(format!("{key}.response"), format!("no step makes the result `{name}`"));
+                }
+            }
+            self.program(format!("{key}.response"), text)
+        });
+        if let (Some(steps), Ok(plan)) = (steps.into_iter().collect::<Option<Vec<_>>>(), plan) {
+            self.catalogue.endpoints.push(Arc::new(Endpoint {
+                path: config.path.clone(),
+                auth: config.auth,
+                timeout: config.timeout.get(),
+                steps,
+                plan,
+                response: response.flatten(),
+            }));
+        }
+    }
+
+    fn path(&mut self, key: &str, path: &str) {
+        let key = format!("{key}.path");
+        if !path.starts_with('/') || path.contains(['?', '#', '%', ' ']) || path.contains("//") {
+            return self.fault(key, "expected a path such as \"/dashboard/{user_id}\"");
+        }
+        let beneath =
+            |built_in: &str| path.strip_prefix(built_in).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if let Some(built_in) = BUILT_IN.iter().find(|built_in| beneath(built_in)) {
+            return self.fault(key, format!("`/data{built_in}` is built in"));
+        }
+        // The router knows what is well formed and what contradicts what.
+        let mut router = matchit::Router::new();
+        for endpoint in &self.catalogue.endpoints {
+            let _ = router.insert(endpoint.path.as_str(), ());
+        }
+        if let Err(fault) = router.insert(path, ()) {
+            self.fault(key, fault.to_string());
+        }
+    }
+
+    fn step(&mut self, key: &str, config: &StepConfig) -> Option<Step> {
+        let name = config.name.as_ref().unwrap_or(&config.source);
+        self.name(format!("{key}.as"), name, false);
+        if config.concurrency == 0 {
+            self.fault(format!("{key}.concurrency"), "expected at least 1");
+        }
+        let mut arguments = Vec::new();
+        for (argument, text) in &config.arguments {
+            if let Some(program) = self.program(format!("{key}.with.{argument}"), text) {
+                arguments.push((argument.clone(), program));
+            }
+        }
+        let for_each = match &config.for_each {
+            Some(text) => Some(self.program(format!("{key}.for_each"), text)?),
+            None => None,
+        };
+        let Some(source) = self.catalogue.source(&config.source).cloned() else {
+            let known: Vec<&str> = self.catalogue.sources.iter().map(|source| source.name.as_str()).collect();
+            let detail = format!("there is no source `{}`; expected one of: {}", config.source, known.join(", "));
+            self.fault(format!("{key}.source"), detail);
+            return None;
+        };
+        let needed: BTreeSet<&str> = source.url.arguments().into_iter().collect();
+        for argument in &needed {
+            if !config.arguments.contains_key(*argument) {
+                self.fault(format!("{key}.with"), format!("the source `{}` needs `{argument}`", source.name));
+            }
+        }
+        for argument in config.arguments.keys().filter(|argument| !needed.contains(argument.as_str())) {
+            self.fault(format!("{key}.with.{argument}"), format!("the source `{}` has no such argument", source.name));
+        }
+        let (name, required, concurrency) = (name.clone(), config.required, config.concurrency);
+        Some(Step { name, source, required, arguments, for_each, concurrency })
+    }
+
+    fn ruleset(&mut self, key: &str, config: &RulesetConfig) {
+        let taken = self.catalogue.ruleset(&config.name).is_some();
+        self.name(format!("{key}.name"), &config.name, taken);
+        let rules = serde_json::Value::Array(config.rules.clone());
+        match rule::read(&rules, "") {
+            Err(faults) => {
+                for fault in faults {
+                    self.fault(setting_key(key, &fault.pointer), fault.detail);
+                }
+            }
+            Ok(read) => {
+                for (index, rule) in read.iter().enumerate() {
+                    for (pointer, text) in rule.expressions() {
+                        self.program(setting_key(key, &format!("/{index}{pointer}")), text);
+                    }
+                }
+                let ruleset = Ruleset { name: config.name.clone(), rules: read, text: rules.to_string() };
+                self.catalogue.rulesets.push(Arc::new(ruleset));
+            }
+        }
+    }
+}
+
+/// `/0/where` below a ruleset's key.
+fn setting_key(key: &str, pointer: &str) -> String {
+    let mut text = format!("{key}.rules");
+    for (index, part) in pointer.split('/').skip(1).enumerate() {
+        text.push_str(&if index == 0 { format!("[{part}]") } else { format!(".{part}") });
+    }
+    text
+}
+
+fn shape(step: &StepConfig) -> StepShape {
+    let arguments = step.arguments.iter().map(|(name, text)| (format!("with.{name}"), text.clone()));
+    let for_each = step.for_each.iter().map(|text| ("for_each".to_owned(), text.clone()));
+    StepShape {
+        name: step.name.clone().unwrap_or_else(|| step.source.clone()),
+        after: step.after.clone(),
+        programs: arguments.chain(for_each).collect(),
+    }
+}

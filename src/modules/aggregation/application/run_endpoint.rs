@@ -1,0 +1,314 @@
+//! A configured endpoint: its steps run as their graph allows, each the moment what it waits for is there.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::{
+    super::domain::{
+        data::{Json, null},
+        outcome::{SourceReport, SourceStatus},
+        template::{Arguments, FillFault},
+    },
+    aggregate::{call, one},
+    catalogue::{Endpoint, Step},
+    error::AggregationError,
+    ports::{Input, Program, RequestHeaders, SourceAnswer, SourceCaller},
+};
+use crate::kernel::Clock;
+
+/// The most calls of one `for_each`.
+const MAX_ITEMS: usize = 1_000;
+
+/// What an endpoint answers.
+#[derive(Debug)]
+pub(crate) struct EndpointAnswer {
+    /// The body.
+    pub(crate) response: Json,
+    /// Whether every step went well.
+    pub(crate) complete: bool,
+    /// When each step ran, in the order of the configuration.
+    pub(crate) timeline: Vec<StepTrace>,
+}
+
+/// One step in the timeline.
+#[derive(Debug, Clone)]
+pub(crate) struct StepTrace {
+    /// The name of its result.
+    pub(crate) name: String,
+    /// The source it called.
+    pub(crate) source: String,
+    /// How it went.
+    pub(crate) report: SourceReport,
+    /// When it started, after the endpoint did.
+    pub(crate) started: Duration,
+    /// How many calls it made.
+    pub(crate) calls: usize,
+}
+
+/// The use case.
+pub(crate) struct RunEndpoint {
+    pub(crate) caller: Arc<dyn SourceCaller>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// How a step ended.
+struct Done {
+    trace: StepTrace,
+    result: Option<Json>,
+}
+
+impl RunEndpoint {
+    /// Runs the steps and makes the answer. `request` is `path`, `query` and `headers`, each an object.
+    pub(crate) async fn run(
+        &self,
+        endpoint: &Endpoint,
+        request: &[(&'static str, Json)],
+        headers: &RequestHeaders,
+    ) -> Result<EndpointAnswer, AggregationError> {
+        let started = self.clock.monotonic();
+        let run = Run { caller: &*self.caller, clock: &*self.clock, endpoint, request, headers, started };
+        let deadline = Instant::now() + endpoint.timeout;
+        let mut done: Vec<Option<Done>> = endpoint.steps.iter().map(|_| None).collect();
+        let mut begun: Vec<Option<Duration>> = vec![None; endpoint.steps.len()];
+        let mut running = FuturesUnordered::new();
+        let mut in_time = true;
+        loop {
+            for index in 0..endpoint.steps.len() {
+                let ready = endpoint.plan.waits_for[index].iter().all(|other| done[*other].is_some());
+                if begun[index].is_none() && ready {
+                    begun[index] = Some(run.elapsed());
+                    let prepared = run.prepare(index, &done);
+                    running.push(run.step(index, prepared));
+                }
+            }
+            let next = tokio::time::timeout_at(deadline, running.next()).await;
+            let Ok(next) = next else {
+                in_time = false;
+                break;
+            };
+            let Some((index, ended)) = next else { break };
+            let failed = endpoint.steps[index].required && ended.result.is_none();
+            done[index] = Some(ended);
+            if failed {
+                break;
+            }
+        }
+        drop(running);
+        let steps: Vec<Done> = done
+            .into_iter()
+            .enumerate()
+            .map(|(index, done)| done.unwrap_or_else(|| run.unfinished(index, begun[index], in_time)))
+            .collect();
+        run.finish(steps)
+    }
+}
+
+/// One run of an endpoint.
+struct Run<'a> {
+    caller: &'a dyn SourceCaller,
+    clock: &'a dyn Clock,
+    endpoint: &'a Endpoint,
+    request: &'a [(&'static str, Json)],
+    headers: &'a RequestHeaders,
+    started: std::time::Instant,
+}
+
+/// The addresses a step will call, or why it will not.
+enum Prepared {
+    One(String),
+    Each(Vec<Result<String, String>>),
+    Not(SourceReport),
+}
+
+impl Run<'_> {
+    fn elapsed(&self) -> Duration {
+        self.clock.monotonic() - self.started
+    }
+
+    /// Evaluates a step's programs over the results it may see.
+    fn prepare(&self, index: usize, done: &[Option<Done>]) -> Prepared {
+        let step = &self.endpoint.steps[index];
+        let seen = self.endpoint.plan.sees[index].iter().filter_map(|other| done[*other].as_ref());
+        let mut results = Vec::new();
+        let mut all_went_well = true;
+        for other in seen {
+            all_went_well &= other.trace.report.status == SourceStatus::Ok;
+            results.push((other.trace.name.as_str(), other.result.clone().unwrap_or_else(null)));
+        }
+        // Without what it needs a step is skipped; with all of it there, what goes wrong is an error.
+        let not = |detail: String| {
+            let status = if all_went_well { SourceStatus::Error } else { SourceStatus::Skipped };
+            Prepared::Not(SourceReport::failed(status, detail))
+        };
+        let Some(for_each) = &step.for_each else {
+            return match self.address(step, &results, None) {
+                Ok(url) => Prepared::One(url),
+                Err(fault) => not(fault),
+            };
+        };
+        match for_each.run(self.scope(&results, None), MAX_ITEMS + 1) {
+            Err(fault) => not(format!("for_each: {fault}")),
+            Ok(items) if items.len() > MAX_ITEMS => not(format!("for_each: more than {MAX_ITEMS} elements")),
+            Ok(items) => Prepared::Each(items.iter().map(|item| self.address(step, &results, Some(item))).collect()),
+        }
+    }
+
+    fn scope<'b>(&'b self, results: &'b [(&'b str, Json)], item: Option<&'b RawValue>) -> Input<'b> {
+        Input::Scope { request: self.request, results, item }
+    }
+
+    fn address(&self, step: &Step, results: &[(&str, Json)], item: Option<&RawValue>) -> Result<String, String> {
+        let mut arguments = Arguments::new();
+        for (name, program) in &step.arguments {
+            let value =
+                one(program.run(self.scope(results, item), 2)).map_err(|fault| format!("with.{name}: {fault}"))?;
+            if let Some(text) = as_argument(&value).map_err(|fault| format!("with.{name}: {fault}"))? {
+                arguments.insert(name.clone(), text);
+            }
+        }
+        step.source.url.fill(&arguments).map_err(|fault| match fault {
+            FillFault::Missing(name) => format!("the argument `{name}` is null"),
+            FillFault::Segment => fault.to_string(),
+        })
+    }
+
+    async fn step(&self, index: usize, prepared: Prepared) -> (usize, Done) {
+        let step = &self.endpoint.steps[index];
+        let began = self.elapsed();
+        let (mut report, result, calls) = match prepared {
+            Prepared::Not(report) => (report, None, 0),
+            Prepared::One(url) => {
+                let answer = call(self.caller, &step.source, &url, self.headers).await;
+                (answer.report, answer.body, 1)
+            }
+            Prepared::Each(urls) => self.each(step, urls).await,
+        };
+        report.duration = self.elapsed() - began;
+        let trace =
+            StepTrace { name: step.name.clone(), source: step.source.name.clone(), report, started: began, calls };
+        (index, Done { trace, result })
+    }
+
+    /// Calls for every element, so many at a time; the results keep the elements' order.
+    async fn each(&self, step: &Step, urls: Vec<Result<String, String>>) -> (SourceReport, Option<Json>, usize) {
+        let total = urls.len();
+        let answers: Vec<SourceAnswer> = stream::iter(urls)
+            .map(|url| async move {
+                match url {
+                    Ok(url) => call(self.caller, &step.source, &url, self.headers).await,
+                    Err(fault) => SourceAnswer { report: SourceReport::failed(SourceStatus::Error, fault), body: None },
+                }
+            })
+            .buffered(step.concurrency.max(1))
+            .collect()
+            .await;
+        let failed = answers.iter().filter(|answer| answer.body.is_none()).count();
+        let first_failure = answers.iter().find(|answer| answer.body.is_none()).map(|answer| answer.report.clone());
+        let mut report = first_failure.unwrap_or_else(|| SourceReport {
+            http_status: answers.last().and_then(|answer| answer.report.http_status),
+            detail: None,
+            ..SourceReport::failed(SourceStatus::Ok, "")
+        });
+        if failed > 0 {
+            let why = report.detail.take().unwrap_or_default();
+            report.detail = Some(format!("{failed} of {total} calls failed; the first: {why}"));
+        }
+        // Failed elements are null in their place; the step has no result only when there is none at all.
+        if total > 0 && failed == total {
+            return (report, None, total);
+        }
+        let items: Vec<Json> = answers.into_iter().map(|answer| answer.body.unwrap_or_else(null)).collect();
+        let text = format!("[{}]", items.iter().map(|item| item.get()).collect::<Vec<_>>().join(","));
+        let array = RawValue::from_string(text).expect("an array of JSON texts");
+        (report, Some(Arc::from(array)), total)
+    }
+
+    fn unfinished(&self, index: usize, began: Option<Duration>, in_time: bool) -> Done {
+        let step = &self.endpoint.steps[index];
+        let mut report = match (began, in_time) {
+            (_, true) => SourceReport::skipped("ended early: a required step failed"),
+            (Some(_), false) => SourceReport::failed(SourceStatus::Timeout, "the endpoint's time was over"),
+            (None, false) => SourceReport::skipped("the endpoint's time was over before it could start"),
+        };
+        let now = self.elapsed();
+        let started = began.unwrap_or(now);
+        report.duration = now - started;
+        let calls = usize::from(began.is_some());
+        let trace = StepTrace { name: step.name.clone(), source: step.source.name.clone(), report, started, calls };
+        Done { trace, result: None }
+    }
+
+    fn finish(&self, steps: Vec<Done>) -> Result<EndpointAnswer, AggregationError> {
+        // What decides is a required step that was tried; one that could not start follows from another.
+        let lost =
+            || self.endpoint.steps.iter().zip(&steps).filter(|(step, done)| step.required && done.result.is_none());
+        let tried = lost().find(|(_, done)| done.trace.report.status != SourceStatus::Skipped);
+        if let Some((step, done)) = tried.or_else(|| lost().next()) {
+            let timeout = done.trace.report.status == SourceStatus::Timeout
+                || steps.iter().any(|done| done.trace.report.status == SourceStatus::Timeout);
+            let reports = steps.iter().map(|done| (done.trace.name.clone(), done.trace.report.clone())).collect();
+            let timeout = timeout && done.trace.report.status != SourceStatus::Error;
+            return Err(AggregationError::RequiredSource { name: step.name.clone(), timeout, reports });
+        }
+        let complete = steps.iter().all(|done| done.trace.report.status == SourceStatus::Ok);
+        let results: Vec<(&str, Json)> =
+            steps.iter().map(|done| (done.trace.name.as_str(), done.result.clone().unwrap_or_else(null))).collect();
+        let response = match &self.endpoint.response {
+            Some(program) => self.respond(&**program, &results)?,
+            None => object(&results),
+        };
+        Ok(EndpointAnswer { response, complete, timeline: steps.into_iter().map(|done| done.trace).collect() })
+    }
+
+    fn respond(&self, program: &dyn Program, results: &[(&str, Json)]) -> Result<Json, AggregationError> {
+        one(program.run(self.scope(results, None), 2)).map_err(AggregationError::Response)
+    }
+}
+
+/// An object of these members, in this order.
+pub(crate) fn object(members: &[(&str, Json)]) -> Json {
+    let mut text = String::from("{");
+    for (index, (name, value)) in members.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&serde_json::Value::from(*name).to_string());
+        text.push(':');
+        text.push_str(value.get());
+    }
+    text.push('}');
+    Arc::from(RawValue::from_string(text).expect("an object of JSON texts"))
+}
+
+/// An object of texts; several values of one name become an array.
+pub(crate) fn texts<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Json {
+    let mut grouped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, value) in pairs {
+        grouped.entry(name).or_default().push(value);
+    }
+    let members: serde_json::Map<String, serde_json::Value> = grouped
+        .into_iter()
+        .map(|(name, mut values)| {
+            let value = if values.len() == 1 { values.remove(0).into() } else { values.into() };
+            (name.to_owned(), value)
+        })
+        .collect();
+    Arc::from(serde_json::value::to_raw_value(&members).expect("an object of texts"))
+}
+
+/// What stands in an address for a value; `null` is no argument.
+fn as_argument(value: &RawValue) -> Result<Option<String>, String> {
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(text).map(Some).map_err(|fault| fault.to_string()),
+        Some(b'n') => Ok(None),
+        Some(b'{' | b'[') => Err("expected a text or a number".to_owned()),
+        _ => Ok(Some(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

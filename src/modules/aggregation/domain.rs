@@ -1,0 +1,9 @@
+//! The rules of aggregation, without IO: how a source's address is filled, which steps wait for which, what a rule of a
+//! transformation does, what is told of each source.
+
+pub(super) mod data;
+pub(super) mod outcome;
+pub(super) mod plan;
+pub(super) mod rule;
+pub(super) mod template;
+pub(super) mod transform;

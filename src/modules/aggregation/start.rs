@@ -1,0 +1,125 @@
+//! Puts the role together.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::web;
+use utoipa::OpenApi as _;
+
+use super::{
+    adapters::{
+        evaluation::{WorkerCommand, WorkerPool},
+        http::{self, Documented, UseCases},
+        jaq::Jaq,
+        source::HttpSources,
+    },
+    application::{aggregate::Aggregate, compile::compile, run_endpoint::RunEndpoint, transform::Transform},
+    config::AggregationConfig,
+    domain::template::UrlTemplate,
+};
+use crate::{
+    kernel::{Clock, SettingFault, StartError},
+    platform::http::{
+        HealthProbe, ProblemType,
+        client::{HttpClient, is_callable, is_forbidden_host},
+    },
+};
+
+/// The problems that this role can answer with.
+pub const PROBLEMS: &[&ProblemType] = http::PROBLEMS;
+
+/// Until a connection to a source stands; the source's timeout runs beside it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the role is made of.
+pub struct AggregationParts<'a> {
+    /// `[aggregation]`.
+    pub config: &'a AggregationConfig,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// How workers are started; `None`: this executable with its hidden command.
+    pub worker: Option<WorkerCommand>,
+}
+
+/// The running role. Cheap to clone.
+#[derive(Clone)]
+pub struct Aggregation {
+    use_cases: Arc<UseCases>,
+    workers: Arc<WorkerPool>,
+}
+
+impl Aggregation {
+    /// Compiles the configuration. `Settings` when it has faults, `Failed` when this executable cannot be found. Nothing
+    /// is called and no worker is started before a request needs it.
+    pub fn start(parts: AggregationParts<'_>) -> Result<Self, StartError> {
+        let AggregationParts { config, clock, worker } = parts;
+        let faults = check(config);
+        if !faults.is_empty() {
+            return Err(StartError::Settings(faults));
+        }
+        let catalogue = Arc::new(compile(config, &Jaq).map_err(StartError::Settings)?);
+        let worker = match worker {
+            Some(worker) => worker,
+            None => WorkerCommand::current_executable()
+                .map_err(|fault| StartError::Failed(format!("cannot find this executable: {fault}")))?,
+        };
+        let workers = Arc::new(WorkerPool::new(worker, &config.evaluation));
+        let caller = Arc::new(HttpSources {
+            client: HttpClient::new(CONNECT_TIMEOUT),
+            clock: Arc::clone(&clock),
+            body_limit: config.source_body_limit.as_usize(),
+        });
+        let use_cases = Arc::new(UseCases {
+            aggregate: Aggregate {
+                catalogue: Arc::clone(&catalogue),
+                caller: caller.clone(),
+                clock: Arc::clone(&clock),
+            },
+            endpoints: RunEndpoint { caller, clock: Arc::clone(&clock) },
+            transform: Transform {
+                catalogue: Arc::clone(&catalogue),
+                evaluator: workers.clone(),
+                clock,
+                output_limit: config.evaluation.output_limit.as_usize(),
+            },
+            catalogue,
+        });
+        Ok(Self { use_cases, workers })
+    }
+
+    /// Registers the role's paths.
+    pub fn configure(&self, app: &mut web::ServiceConfig) {
+        http::configure(&self.use_cases, app);
+    }
+
+    /// What has to be there for the role to be ready: nothing, sources may come and go.
+    pub fn probes(&self) -> Vec<Arc<dyn HealthProbe>> {
+        Vec::new()
+    }
+
+    /// Ends the workers. What is being evaluated still gets its answer.
+    pub fn stop(&self) {
+        self.workers.stop();
+    }
+}
+
+/// Every fault of the role's settings, with its key.
+pub fn check(config: &AggregationConfig) -> Vec<SettingFault> {
+    let mut faults = compile(config, &Jaq).err().unwrap_or_default();
+    for (index, source) in config.sources.iter().enumerate() {
+        let key = || format!("aggregation.sources[{index}].url");
+        let Ok(template) = UrlTemplate::parse(&source.url) else { continue };
+        let authority = template.authority();
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        if is_forbidden_host(authority) || is_forbidden_host(host) {
+            faults.push(SettingFault::new(key(), "link-local and metadata addresses are never called"));
+        } else if !is_callable(&format!("http://{authority}/")) {
+            faults.push(SettingFault::new(key(), format!("{authority:?} is no host")));
+        }
+    }
+    faults
+}
+
+/// The role's part of the OpenAPI document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Documented::openapi()
+}
