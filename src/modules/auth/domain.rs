@@ -9,10 +9,10 @@ mod role;
 mod session;
 mod user;
 
-pub(super) use email::Email;
-pub(super) use email_token::{EmailPurpose, EmailToken, RESEND_INTERVAL, TOKEN_LIFETIME};
-pub(super) use name::DisplayName;
-pub(super) use password::{PasswordHash, PlainPassword};
-pub(super) use role::{ADMIN, RoleName, USER, permissions_of};
-pub(super) use session::{RefreshDecision, Session, decide_refresh};
-pub(super) use user::{LoginRefusal, User, UserStatus};
+pub(crate) use email::Email;
+pub(crate) use email_token::{EmailPurpose, EmailToken, RESEND_INTERVAL, TOKEN_LIFETIME};
+pub(crate) use name::DisplayName;
+pub(crate) use password::{PasswordHash, PlainPassword};
+pub(crate) use role::{RoleName, USER, permissions_of};
+pub(crate) use session::{RefreshDecision, Session, decide_refresh};
+pub(crate) use user::{LoginRefusal, User, UserStatus};

@@ -32,8 +32,10 @@ impl DatabaseError {
 impl From<DbErr> for DatabaseError {
     fn from(fault: DbErr) -> Self {
         let text = fault.to_string();
-        if matches!(fault.sql_err(), Some(SqlErr::UniqueConstraintViolation(_) | SqlErr::ForeignKeyConstraintViolation(_)))
-        {
+        if matches!(
+            fault.sql_err(),
+            Some(SqlErr::UniqueConstraintViolation(_) | SqlErr::ForeignKeyConstraintViolation(_))
+        ) {
             return Self::Conflict(text);
         }
         if is_contention(&fault) || is_absence(&fault) { Self::Unavailable(text) } else { Self::Internal(text) }

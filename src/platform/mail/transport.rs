@@ -123,7 +123,9 @@ mod tests {
     fn every_fault_is_told_at_once() {
         let Err(faults) = MailTransport::parse("pigeon", "nobody") else { panic!("accepted") };
         assert_eq!(faults.iter().map(|fault| fault.key).collect::<Vec<_>>(), ["from", "transport"]);
-        for good in ["log", "file:mails", "smtp://localhost:2525", "smtp://a:b@mail.example:587", "smtps://mail.example"] {
+        for good in
+            ["log", "file:mails", "smtp://localhost:2525", "smtp://a:b@mail.example:587", "smtps://mail.example"]
+        {
             assert!(MailTransport::parse(good, "no-reply@localhost").is_ok(), "{good}");
         }
     }

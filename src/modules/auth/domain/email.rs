@@ -7,11 +7,11 @@ use crate::kernel::error::ValueFault;
 /// An address in its canonical form: lower case, so that one mailbox is one account. A dot-atom local part and a host name
 /// (RFC 5321 §4.1.2 without quoted strings, comments and address literals, which no account needs).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::modules::auth) struct Email(String);
+pub(crate) struct Email(String);
 
 impl Email {
     /// Reads an address strictly. Faults: `too-long`, `invalid-email`.
-    pub(in crate::modules::auth) fn parse(text: &str) -> Result<Self, ValueFault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ValueFault> {
         if text.len() > 254 {
             return Err(ValueFault::new("too-long", "an address has at most 254 characters"));
         }
@@ -24,7 +24,7 @@ impl Email {
     }
 
     /// The canonical text.
-    pub(in crate::modules::auth) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -51,7 +51,9 @@ fn is_host_name(text: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    text.len() <= 253 && text.split('.').all(is_label) && !text.split('.').all(|l| l.bytes().all(|b| b.is_ascii_digit()))
+    text.len() <= 253
+        && text.split('.').all(is_label)
+        && !text.split('.').all(|l| l.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]

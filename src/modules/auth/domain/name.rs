@@ -4,11 +4,11 @@ use crate::kernel::error::ValueFault;
 
 /// 1 to 100 characters without control characters, without white space around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::modules::auth) struct DisplayName(String);
+pub(crate) struct DisplayName(String);
 
 impl DisplayName {
     /// Reads a name. Faults: `empty`, `too-long`, `control-character`.
-    pub(in crate::modules::auth) fn parse(text: &str) -> Result<Self, ValueFault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ValueFault> {
         let text = text.trim();
         if text.is_empty() {
             return Err(ValueFault::new("empty", "expected a name of at least one character"));
@@ -23,7 +23,7 @@ impl DisplayName {
     }
 
     /// The text.
-    pub(in crate::modules::auth) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -11,11 +11,11 @@ const MAX_LENGTH: usize = 1_024;
 
 /// A password as it was typed. It cannot be printed, and its memory is cleared when it goes.
 #[derive(Clone)]
-pub(in crate::modules::auth) struct PlainPassword(SecretString);
+pub(crate) struct PlainPassword(SecretString);
 
 impl PlainPassword {
     /// A password for a new hash: from `min_length` to 1024 code points, whatever they are. Faults: `too-short`, `too-long`.
-    pub(in crate::modules::auth) fn new(text: &str, min_length: usize) -> Result<Self, ValueFault> {
+    pub(crate) fn new(text: &str, min_length: usize) -> Result<Self, ValueFault> {
         if text.chars().count() < min_length {
             return Err(ValueFault::new("too-short", format!("a password has at least {min_length} characters")));
         }
@@ -23,7 +23,7 @@ impl PlainPassword {
     }
 
     /// A password to compare: any text up to 1024 code points, since rules for new ones may have changed since.
-    pub(in crate::modules::auth) fn given(text: &str) -> Result<Self, ValueFault> {
+    pub(crate) fn given(text: &str) -> Result<Self, ValueFault> {
         if text.chars().count() > MAX_LENGTH {
             return Err(ValueFault::new("too-long", format!("a password has at most {MAX_LENGTH} characters")));
         }
@@ -31,7 +31,7 @@ impl PlainPassword {
     }
 
     /// The bytes, for hashing alone.
-    pub(in crate::modules::auth) fn expose(&self) -> &[u8] {
+    pub(crate) fn expose(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()
     }
 }
@@ -44,16 +44,16 @@ impl fmt::Debug for PlainPassword {
 
 /// A password hash in its self-describing text form. It cannot be printed either.
 #[derive(Clone, PartialEq, Eq)]
-pub(in crate::modules::auth) struct PasswordHash(String);
+pub(crate) struct PasswordHash(String);
 
 impl PasswordHash {
     /// A hash from its text, as the hasher made it or the store kept it.
-    pub(in crate::modules::auth) fn from_text(text: String) -> Self {
+    pub(crate) fn from_text(text: String) -> Self {
         Self(text)
     }
 
     /// The text, for the store and the hasher.
-    pub(in crate::modules::auth) fn as_text(&self) -> &str {
+    pub(crate) fn as_text(&self) -> &str {
         &self.0
     }
 }

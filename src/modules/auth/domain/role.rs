@@ -3,25 +3,24 @@
 use crate::kernel::error::ValueFault;
 
 /// The role of administrators.
-pub(in crate::modules::auth) const ADMIN: RoleName = RoleName("admin");
+pub(crate) const ADMIN: RoleName = RoleName("admin");
 /// The role of everybody.
-pub(in crate::modules::auth) const USER: RoleName = RoleName("user");
+pub(crate) const USER: RoleName = RoleName("user");
 
 /// A role that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::modules::auth) struct RoleName(&'static str);
+pub(crate) struct RoleName(&'static str);
 
 impl RoleName {
     /// Reads the name of a role. Fault: `unknown-role`.
-    pub(in crate::modules::auth) fn parse(text: &str) -> Result<Self, ValueFault> {
-        [ADMIN, USER]
-            .into_iter()
-            .find(|role| role.0 == text)
-            .ok_or_else(|| ValueFault::new("unknown-role", format!("there is no role {text:?}; expected admin or user")))
+    pub(crate) fn parse(text: &str) -> Result<Self, ValueFault> {
+        [ADMIN, USER].into_iter().find(|role| role.0 == text).ok_or_else(|| {
+            ValueFault::new("unknown-role", format!("there is no role {text:?}; expected admin or user"))
+        })
     }
 
     /// The name.
-    pub(in crate::modules::auth) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         self.0
     }
 
@@ -45,7 +44,7 @@ impl RoleName {
 }
 
 /// What these roles permit together, in order, each once.
-pub(in crate::modules::auth) fn permissions_of(roles: &[RoleName]) -> Vec<&'static str> {
+pub(crate) fn permissions_of(roles: &[RoleName]) -> Vec<&'static str> {
     let mut permissions: Vec<_> = roles.iter().flat_map(|role| role.permissions()).copied().collect();
     permissions.sort_unstable();
     permissions.dedup();

@@ -6,27 +6,27 @@ use crate::kernel::{SessionId, UserId};
 
 /// One login of one user on one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::modules::auth) struct Session {
-    pub(in crate::modules::auth) id: SessionId,
-    pub(in crate::modules::auth) user_id: UserId,
-    pub(in crate::modules::auth) client_id: String,
-    pub(in crate::modules::auth) created_at: DateTime<Utc>,
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) user_id: UserId,
+    pub(crate) client_id: String,
+    pub(crate) created_at: DateTime<Utc>,
     /// When the newest refresh token expires, and the session with it.
-    pub(in crate::modules::auth) expires_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
     /// The number of the only refresh token that is not spent.
-    pub(in crate::modules::auth) generation: i64,
+    pub(crate) generation: i64,
     /// When its predecessor was spent.
-    pub(in crate::modules::auth) rotated_at: Option<DateTime<Utc>>,
+    pub(crate) rotated_at: Option<DateTime<Utc>>,
     /// The newest refresh token, sealed for whoever holds its predecessor.
-    pub(in crate::modules::auth) sealed_successor: Option<Vec<u8>>,
+    pub(crate) sealed_successor: Option<Vec<u8>>,
     /// When the last access token given expires.
-    pub(in crate::modules::auth) access_expires_at: DateTime<Utc>,
-    pub(in crate::modules::auth) revoked_at: Option<DateTime<Utc>>,
+    pub(crate) access_expires_at: DateTime<Utc>,
+    pub(crate) revoked_at: Option<DateTime<Utc>>,
 }
 
 /// What a refresh token of some generation gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::modules::auth) enum RefreshDecision {
+pub(crate) enum RefreshDecision {
     /// It is the newest: it is spent now, and gives the next.
     Rotate,
     /// It was spent a moment ago, by another tab or a lost answer: it gives what it already gave.
@@ -38,7 +38,7 @@ pub(in crate::modules::auth) enum RefreshDecision {
 }
 
 /// Decides about the refresh token number `generation` of `session` at `now`.
-pub(in crate::modules::auth) fn decide_refresh(
+pub(crate) fn decide_refresh(
     session: &Session,
     generation: i64,
     now: DateTime<Utc>,

@@ -7,7 +7,7 @@ use crate::kernel::{UserId, error::ValueFault};
 
 /// What state an account is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::modules::auth) enum UserStatus {
+pub(crate) enum UserStatus {
     /// Made, and waiting for its address to be verified.
     Pending,
     /// In use.
@@ -20,7 +20,7 @@ pub(in crate::modules::auth) enum UserStatus {
 
 impl UserStatus {
     /// The name, as in answers and in the store.
-    pub(in crate::modules::auth) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Active => "active",
@@ -30,7 +30,7 @@ impl UserStatus {
     }
 
     /// Reads the name.
-    pub(in crate::modules::auth) fn parse(text: &str) -> Result<Self, ValueFault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ValueFault> {
         [Self::Pending, Self::Active, Self::Suspended, Self::Deleted]
             .into_iter()
             .find(|status| status.as_str() == text)
@@ -40,7 +40,7 @@ impl UserStatus {
 
 /// Why a user with the right password may not log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::modules::auth) enum LoginRefusal {
+pub(crate) enum LoginRefusal {
     /// The address is not verified, and has to be.
     EmailNotVerified,
     /// The account is suspended.
@@ -51,22 +51,22 @@ pub(in crate::modules::auth) enum LoginRefusal {
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::modules::auth) struct User {
-    pub(in crate::modules::auth) id: UserId,
-    pub(in crate::modules::auth) email: Email,
-    pub(in crate::modules::auth) email_verified: bool,
-    pub(in crate::modules::auth) display_name: Option<DisplayName>,
-    pub(in crate::modules::auth) status: UserStatus,
-    pub(in crate::modules::auth) roles: Vec<RoleName>,
-    pub(in crate::modules::auth) password_hash: PasswordHash,
-    pub(in crate::modules::auth) created_at: DateTime<Utc>,
-    pub(in crate::modules::auth) updated_at: DateTime<Utc>,
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    pub(crate) email: Email,
+    pub(crate) email_verified: bool,
+    pub(crate) display_name: Option<DisplayName>,
+    pub(crate) status: UserStatus,
+    pub(crate) roles: Vec<RoleName>,
+    pub(crate) password_hash: PasswordHash,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
 }
 
 impl User {
     /// Whether this user may log in: the account is active, and its address verified where that is asked for. A pending
     /// account is one whose address is all that is missing.
-    pub(in crate::modules::auth) fn can_log_in(&self, verified_email_required: bool) -> Result<(), LoginRefusal> {
+    pub(crate) fn can_log_in(&self, verified_email_required: bool) -> Result<(), LoginRefusal> {
         match self.status {
             UserStatus::Deleted => Err(LoginRefusal::Deleted),
             UserStatus::Suspended => Err(LoginRefusal::Suspended),
@@ -77,12 +77,12 @@ impl User {
     }
 
     /// What the user's roles permit.
-    pub(in crate::modules::auth) fn permissions(&self) -> Vec<&'static str> {
+    pub(crate) fn permissions(&self) -> Vec<&'static str> {
         permissions_of(&self.roles)
     }
 
     /// The names of the user's roles.
-    pub(in crate::modules::auth) fn role_names(&self) -> Vec<String> {
+    pub(crate) fn role_names(&self) -> Vec<String> {
         self.roles.iter().map(|role| role.as_str().to_owned()).collect()
     }
 }
