@@ -1,8 +1,13 @@
 //! Technical parts without business: HTTP, tokens, the database, mail, resilience, telemetry. Imports the kernel and IO
 //! crates, never a module.
 
+// What only `auth` needs is left out of builds without it.
+#[cfg(feature = "auth")]
+pub mod database;
 pub mod http;
 pub mod json;
+#[cfg(feature = "auth")]
+pub mod mail;
 pub mod random;
 pub mod telemetry;
 pub mod tokens;

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    kernel::units::{ByteSize, Span},
+    kernel::{
+        SettingFault,
+        units::{ByteSize, Span},
+    },
     platform::tokens::SigningAlgorithm,
 };
 
@@ -109,4 +112,62 @@ pub struct LockoutConfig {
     pub window: Span,
     /// How long it stays locked.
     pub cooldown: Span,
+}
+
+/// What is wrong with the section, every fault at once.
+pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
+    let mut faults = Vec::new();
+    let mut must = |holds: bool, key: &str, detail: &str| {
+        if !holds {
+            faults.push(SettingFault::new(format!("auth.{key}"), detail));
+        }
+    };
+    must(
+        is_issuer(&config.issuer),
+        "issuer",
+        "expected an http or https URL without query, fragment or slash at its end",
+    );
+    let tokens = &config.tokens;
+    must(!tokens.audience.is_empty(), "tokens.audience", "expected a name");
+    let needs_secret = tokens.algorithm == SigningAlgorithm::HS256;
+    let secret_length = tokens.secret.as_deref().map_or(0, str::len);
+    must(
+        !needs_secret || secret_length >= 32,
+        "tokens.secret",
+        "HS256 needs a secret of at least 32 bytes (JWT_SECRET_KEY)",
+    );
+    let is_whole = |span: Span| span.get().as_secs() > 0 && span.get().subsec_nanos() == 0;
+    must(is_whole(tokens.access_ttl), "tokens.access_ttl", "expected whole seconds, at least one");
+    must(is_whole(tokens.refresh_ttl), "tokens.refresh_ttl", "expected whole seconds, at least one");
+    must(
+        !tokens.revocation_max_staleness.get().is_zero(),
+        "tokens.revocation_max_staleness",
+        "expected more than zero",
+    );
+    let password = &config.password;
+    must((8..=1024).contains(&password.min_length), "password.min_length", "expected 8 to 1024");
+    must((4..=31).contains(&password.bcrypt_cost), "password.bcrypt_cost", "expected 4 to 31");
+    let argon2 = &password.argon2;
+    must((1..=64).contains(&argon2.parallelism), "password.argon2.parallelism", "expected 1 to 64");
+    must(argon2.iterations >= 1, "password.argon2.iterations", "expected at least 1");
+    let least = 8 * 1024 * u64::from(argon2.parallelism.min(64));
+    must(
+        argon2.memory.0 >= least && argon2.memory <= ByteSize::mib(4096),
+        "password.argon2.memory",
+        "expected at least 8KiB a lane, and at most 4GiB",
+    );
+    must(password.hashing_threads <= 256, "password.hashing_threads", "expected at most 256");
+    must((1..=65_536).contains(&password.hashing_queue), "password.hashing_queue", "expected 1 to 65536");
+    must(!password.hashing_timeout.get().is_zero(), "password.hashing_timeout", "expected more than zero");
+    must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
+    must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
+    faults
+}
+
+fn is_issuer(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.host().is_some_and(|host| !host.is_empty())
+        && !text.contains(['?', '#'])
+        && !text.ends_with('/')
 }

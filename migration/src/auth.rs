@@ -1,0 +1,20 @@
+//! The migrations of the `auth` module, in their order.
+
+use sea_orm_migration::prelude::*;
+
+mod m20261121_000001_accounts;
+
+/// Applies and takes back the schema of accounts, sessions and keys.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261121_000001_accounts::Migration)]
+    }
+
+    fn migration_table_name() -> DynIden {
+        "auth_migrations".into_iden()
+    }
+}

@@ -1,0 +1,98 @@
+//! The module's HTTP surface. A handler extracts, calls its use case, and converts the answer.
+
+mod bodies;
+mod internal;
+mod jwks;
+mod log_in;
+mod log_out;
+mod me;
+mod openapi;
+mod page;
+mod problems;
+mod register;
+mod verify_email;
+mod verify_token;
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::{
+    HttpMessage as _, HttpRequest, Resource,
+    http::header::{ALLOW, HeaderValue},
+    web,
+};
+
+pub use openapi::openapi;
+pub use problems::PROBLEMS;
+
+use crate::{
+    kernel::Random,
+    modules::auth::{
+        api::AuthApi,
+        application::{LogIn, LogOut, Profile, Refresh, Register, Settings, VerifyEmail},
+    },
+    platform::{
+        http::{Problem, RequestContext, problem::METHOD_NOT_ALLOWED},
+        tokens::TokenVerifier,
+    },
+};
+
+/// What handlers call.
+pub(crate) struct UseCases {
+    pub(crate) register: Register,
+    pub(crate) verify_email: VerifyEmail,
+    pub(crate) log_in: LogIn,
+    pub(crate) refresh: Refresh,
+    pub(crate) log_out: LogOut,
+    pub(crate) profile: Profile,
+    pub(crate) api: Arc<dyn AuthApi>,
+    pub(crate) verifier: Arc<TokenVerifier>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+/// Adds the routes.
+pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConfig) {
+    service
+        .app_data(web::Data::from(use_cases))
+        .service(resource("/auth/register", "POST").route(web::post().to(register::register)))
+        .service(
+            resource("/auth/verify-email", "GET, POST")
+                .route(web::get().to(verify_email::show))
+                .route(web::post().to(verify_email::verify)),
+        )
+        .service(resource("/auth/verify-email/resend", "POST").route(web::post().to(verify_email::resend)))
+        .service(resource("/auth/login", "POST").route(web::post().to(log_in::log_in)))
+        .service(resource("/auth/refresh", "POST").route(web::post().to(log_in::refresh)))
+        .service(resource("/auth/logout", "POST").route(web::post().to(log_out::log_out)))
+        .service(resource("/auth/logout-all", "POST").route(web::post().to(log_out::log_out_everywhere)))
+        .service(resource("/auth/verify", "POST").route(web::post().to(verify_token::verify)))
+        .service(resource("/auth/me", "GET, PATCH").route(web::get().to(me::show)).route(web::patch().to(me::change)))
+        .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
+        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
+}
+
+/// A resource whose other methods are answered with 405 and `Allow`.
+fn resource(path: &str, allow: &'static str) -> Resource {
+    let refuse = move || async move {
+        let detail = format!("this path takes {allow}");
+        Err::<String, _>(Problem::new(&METHOD_NOT_ALLOWED, detail).with_header(ALLOW, HeaderValue::from_static(allow)))
+    };
+    web::resource(path.to_owned()).default_service(web::to(refuse))
+}
+
+/// Where a request comes from, as the front found it.
+fn client_of(request: &HttpRequest) -> IpAddr {
+    let context = request.extensions().get::<RequestContext>().map(|context| context.client_ip);
+    let peer = || request.peer_addr().map(|peer| peer.ip());
+    context.or_else(peer).unwrap_or(IpAddr::from([0, 0, 0, 0]))
+}
+
+/// Counts how a business operation ended.
+fn counted<T>(operation: &'static str, outcome: Result<T, Problem>) -> Result<T, Problem> {
+    let result = match &outcome {
+        Ok(_) => "success",
+        Err(problem) => problem.kind().code,
+    };
+    metrics::counter!("business_operations_total", "operation" => operation, "outcome" => result).increment(1);
+    outcome
+}

@@ -1,0 +1,176 @@
+//! Bodies as the API description shows them, and the answers' own forms.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::modules::auth::{api::UserView, application::IssuedTokens};
+
+/// What `POST /auth/register` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct RegisterBody {
+    /// The address.
+    #[schema(format = "email", example = "ada@example.com")]
+    email: String,
+    /// 8 to 1024 characters; the least is configured.
+    #[schema(format = "password", example = "correct horse battery staple")]
+    password: String,
+    /// The name to show.
+    #[schema(example = "Ada Lovelace")]
+    display_name: Option<String>,
+}
+
+/// What `POST /auth/verify-email` takes: a token, or an address and a code.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct VerifyEmailBody {
+    /// The mailed link's token.
+    #[schema(example = "5f2b…")]
+    token: Option<String>,
+    /// The address, with `code`.
+    email: Option<String>,
+    /// The mailed code, with `email`.
+    code: Option<String>,
+}
+
+/// An address.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct EmailBody {
+    /// The address.
+    #[schema(format = "email", example = "ada@example.com")]
+    email: String,
+}
+
+/// What `POST /auth/login` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct LoginBody {
+    /// The address.
+    #[schema(format = "email", example = "ada@example.com")]
+    email: String,
+    /// The password.
+    #[schema(format = "password", example = "correct horse battery staple")]
+    password: String,
+}
+
+/// What `POST /auth/refresh` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct RefreshBody {
+    /// The newest refresh token.
+    #[schema(example = "eyJ0eXAiOiJydCtqd3Qi…")]
+    refresh_token: String,
+}
+
+/// What `POST /auth/verify` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct TokenBody {
+    /// An access token.
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3Qi…")]
+    token: String,
+}
+
+/// What `PATCH /auth/me` takes; what is absent stays.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct ProfileBody {
+    /// The name to show; null clears it.
+    #[schema(example = "Ada King")]
+    display_name: Option<String>,
+}
+
+/// A pair of tokens.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokensBody {
+    /// A JWT (RFC 9068), for `Authorization: Bearer`.
+    access_token: String,
+    /// `Bearer`.
+    token_type: &'static str,
+    /// For how many seconds the access token works.
+    #[schema(example = 1800)]
+    expires_in: i64,
+    /// Gives the next pair, once.
+    refresh_token: String,
+    /// For how many seconds the refresh token works.
+    #[schema(example = 604_800)]
+    refresh_expires_in: i64,
+}
+
+impl From<IssuedTokens> for TokensBody {
+    fn from(issued: IssuedTokens) -> Self {
+        Self {
+            access_token: issued.access,
+            token_type: "Bearer",
+            expires_in: issued.expires_in,
+            refresh_token: issued.refresh,
+            refresh_expires_in: issued.refresh_expires_in,
+        }
+    }
+}
+
+/// A user.
+#[derive(Serialize, ToSchema)]
+pub(super) struct UserBody {
+    /// The id: a UUIDv7.
+    id: uuid::Uuid,
+    /// The address.
+    #[schema(example = "ada@example.com")]
+    email: String,
+    /// Whether it was verified.
+    email_verified: bool,
+    /// The name to show.
+    #[schema(example = "Ada Lovelace")]
+    display_name: Option<String>,
+    /// `pending`, `active`, `suspended` or `deleted`.
+    #[schema(example = "active")]
+    status: &'static str,
+    /// Role names.
+    #[schema(example = json!(["user"]))]
+    roles: Vec<String>,
+    /// Whether a second factor is on.
+    mfa_enabled: bool,
+    /// When it was made.
+    #[schema(value_type = String, format = "date-time")]
+    created_at: String,
+    /// When it last changed.
+    #[schema(value_type = String, format = "date-time")]
+    updated_at: String,
+}
+
+impl From<UserView> for UserBody {
+    fn from(user: UserView) -> Self {
+        let text = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        Self {
+            id: user.id.0,
+            email: user.email,
+            email_verified: user.email_verified,
+            display_name: user.display_name,
+            status: user.status,
+            roles: user.roles,
+            mfa_enabled: user.mfa_enabled,
+            created_at: text(user.created_at),
+            updated_at: text(user.updated_at),
+        }
+    }
+}
+
+/// What a token stands for.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenStateBody {
+    /// Whether it is accepted now; if not, nothing else is told.
+    pub(super) active: bool,
+    /// The user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub: Option<String>,
+    /// The user's roles when it was issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) roles: Option<Vec<String>>,
+    /// What it permits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) permissions: Option<Vec<String>>,
+    /// When it expires, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exp: Option<i64>,
+}

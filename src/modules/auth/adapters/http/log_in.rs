@@ -1,0 +1,81 @@
+//! `POST /auth/login` and `POST /auth/refresh`: what gives tokens.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, HeaderValue},
+    web,
+};
+
+use super::{
+    UseCases,
+    bodies::{LoginBody, RefreshBody, TokensBody},
+    client_of, counted,
+};
+use crate::{
+    modules::auth::{
+        application::{Failure, IssuedTokens, LoginAttempt},
+        domain::{Email, PlainPassword},
+    },
+    platform::http::{Fields, Problem},
+};
+
+/// Logs in with address and password.
+#[utoipa::path(
+    post, path = "/auth/login", tag = "auth", request_body = LoginBody,
+    responses(
+        (status = 200, description = "A new session's tokens", body = TokensBody),
+        (status = 401, description = "`invalid-credentials`"),
+        (status = 403, description = "`email-not-verified` or `account-suspended`, only after a right password"),
+        (status = 422, description = "`validation-failed`"),
+        (status = 429, description = "`too-many-attempts`, with `Retry-After`"),
+        (status = 503, description = "`unavailable`, with `Retry-After`"),
+    )
+)]
+pub(super) async fn log_in(
+    request: HttpRequest,
+    fields: Fields,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    counted("login", run(&request, fields, &cases).await)
+}
+
+async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Result<HttpResponse, Problem> {
+    let email = fields.required("email", Email::parse);
+    let password = fields.required("password", PlainPassword::given);
+    // Accepted and not looked at while no account has a second factor.
+    fields.optional("code", |text| Ok(text.to_owned()));
+    fields.finish()?;
+    let (Some(email), Some(password)) = (email, password) else { return Err(Failure::InvalidCredentials.into()) };
+    let client = client_of(request);
+    Ok(tokens(cases.log_in.run(LoginAttempt { email, password, client }).await?))
+}
+
+/// Spends a refresh token for a new pair.
+///
+/// Inside the leeway a spent one answers with the same refresh token that it gave; after it, it ends its session.
+#[utoipa::path(
+    post, path = "/auth/refresh", tag = "auth", request_body = RefreshBody,
+    responses(
+        (status = 200, description = "The session's next tokens", body = TokensBody),
+        (status = 401, description = "`invalid-refresh-token` or `refresh-token-reused`"),
+        (status = 422, description = "`validation-failed`"),
+        (status = 503, description = "`unavailable`, with `Retry-After`"),
+    )
+)]
+pub(super) async fn refresh(fields: Fields, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
+    counted("refresh", run_refresh(fields, &cases).await)
+}
+
+async fn run_refresh(mut fields: Fields, cases: &UseCases) -> Result<HttpResponse, Problem> {
+    let token = fields.required("refresh_token", |text| Ok(text.to_owned()));
+    fields.finish()?;
+    let token = token.ok_or(Failure::InvalidRefreshToken)?;
+    Ok(tokens(cases.refresh.run(&token).await?))
+}
+
+/// RFC 6749 §5.1: tokens are stored nowhere on their way.
+fn tokens(issued: IssuedTokens) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .json(TokensBody::from(issued))
+}

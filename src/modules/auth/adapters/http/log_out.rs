@@ -1,0 +1,27 @@
+//! `POST /auth/logout` and `POST /auth/logout-all`.
+
+use actix_web::{HttpResponse, web};
+
+use super::{UseCases, counted};
+use crate::platform::http::{Problem, authentication::Caller};
+
+/// Ends the caller's session; its access tokens stop working everywhere.
+#[utoipa::path(
+    post, path = "/auth/logout", tag = "auth", security(("bearer" = [])),
+    responses((status = 204, description = "The session has ended"), (status = 401, description = "`unauthenticated`"))
+)]
+pub(super) async fn log_out(caller: Caller, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
+    let ended = cases.log_out.one(caller.0.user_id, caller.0.session_id).await;
+    counted("logout", ended.map_err(Problem::from))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends every session of the caller.
+#[utoipa::path(
+    post, path = "/auth/logout-all", tag = "auth", security(("bearer" = [])),
+    responses((status = 204, description = "All sessions have ended"), (status = 401, description = "`unauthenticated`"))
+)]
+pub(super) async fn log_out_everywhere(caller: Caller, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
+    counted("logout", cases.log_out.all(caller.0.user_id).await.map_err(Problem::from))?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,90 @@
+//! The module's problems, and how its failures become them.
+
+use std::time::Duration;
+
+use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
+
+use crate::{
+    kernel::ErrorKind,
+    modules::auth::{api::AuthError, application::Failure},
+    platform::http::{
+        Problem, ProblemType,
+        problem::{self, INTERNAL, NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE},
+    },
+};
+
+macro_rules! problems {
+    ($($name:ident = $status:literal $code:literal, $title:literal, $about:literal;)*) => {
+        $(const $name: ProblemType = ProblemType { code: $code, status: $status, title: $title, about: $about };)*
+
+        /// Every problem type of this module.
+        pub const PROBLEMS: &[&ProblemType] = &[$(&$name),*];
+    };
+}
+
+problems! {
+    INVALID_CREDENTIALS = 401 "invalid-credentials", "The address or the password is wrong",
+        "There is no such account, or the password is another one. Which of the two is never told.";
+    EMAIL_NOT_VERIFIED = 403 "email-not-verified", "The e-mail address is not verified",
+        "Follow the link in the mail that was sent at registration, or ask for another by `POST /auth/verify-email/resend`.";
+    ACCOUNT_SUSPENDED = 403 "account-suspended", "The account is suspended",
+        "An administrator has suspended the account.";
+    TOO_MANY_ATTEMPTS = 429 "too-many-attempts", "Too many failed attempts",
+        "There were too many failed logins for this account, or from this client. Wait as long as `Retry-After` says.";
+    EMAIL_TAKEN = 409 "email-taken", "The address is taken",
+        "There is an account with this address already. Log in, or use another address.";
+    REGISTRATION_CLOSED = 403 "registration-closed", "Registration is closed",
+        "Accounts are made by administrators here.";
+    INVALID_TOKEN = 422 "invalid-token", "The link or code is not valid",
+        "It is unknown, was used, or has expired. Ask for a new mail by `POST /auth/verify-email/resend`.";
+    INVALID_REFRESH_TOKEN = 401 "invalid-refresh-token", "The refresh token is not valid",
+        "It is not a refresh token of ours, it has expired, or its session has ended. Log in again.";
+    REFRESH_TOKEN_REUSED = 401 "refresh-token-reused", "The refresh token was used before",
+        "A refresh token works once. This one came again, so somebody may have copied it: its session was ended. Log in again.";
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let detail = failure.to_string();
+        match failure {
+            Failure::InvalidCredentials => challenge(Problem::new(&INVALID_CREDENTIALS, detail)),
+            Failure::EmailNotVerified => Problem::new(&EMAIL_NOT_VERIFIED, detail),
+            Failure::AccountSuspended => Problem::new(&ACCOUNT_SUSPENDED, detail),
+            Failure::TooManyAttempts(wait) => Problem::new(&TOO_MANY_ATTEMPTS, detail).retry_after(wait),
+            Failure::EmailTaken => Problem::new(&EMAIL_TAKEN, detail),
+            Failure::RegistrationClosed => Problem::new(&REGISTRATION_CLOSED, detail),
+            Failure::InvalidEmailToken => Problem::new(&INVALID_TOKEN, detail),
+            Failure::InvalidRefreshToken => challenge(Problem::new(&INVALID_REFRESH_TOKEN, detail)),
+            Failure::RefreshTokenReused => challenge(Problem::new(&REFRESH_TOKEN_REUSED, detail)),
+            Failure::NotFound => Problem::new(&NOT_FOUND, detail),
+            Failure::PreconditionFailed => Problem::new(&PRECONDITION_FAILED, detail),
+            Failure::Invalid(faults) => Problem::invalid(faults),
+            Failure::Unavailable(why) => unavailable(&why),
+            Failure::Internal(why) => {
+                tracing::error!(event = "auth_failed", error = %why);
+                Problem::new(&INTERNAL, "a fault of the server; it is logged")
+            }
+        }
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error.kind {
+            ErrorKind::Unavailable | ErrorKind::Timeout => unavailable(&error.detail),
+            ErrorKind::Internal => Failure::Internal(error.detail).into(),
+            kind => Problem::new(problem::general(kind), error.detail),
+        }
+    }
+}
+
+fn unavailable(why: &str) -> Problem {
+    tracing::warn!(event = "auth_unavailable", error = %why);
+    Problem::new(&UNAVAILABLE, "a dependency or a capacity is missing at the moment")
+        .retry_after(Duration::from_secs(1))
+}
+
+/// RFC 9110 §15.5.2: a 401 names a way to authenticate.
+fn challenge(problem: Problem) -> Problem {
+    problem.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}

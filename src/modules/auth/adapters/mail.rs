@@ -1,0 +1,51 @@
+//! Writes the module's mails: plain text, a link and a code, no more.
+
+use std::sync::Arc;
+
+use crate::{
+    kernel::{Clock, Random, ids::new_uuid},
+    modules::auth::application::{Mail, Mailer},
+    platform::mail::{MailMessage, MailQueue},
+};
+
+/// Mails over the queue.
+pub(crate) struct QueuedMailer {
+    pub(crate) queue: Arc<MailQueue>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+impl Mailer for QueuedMailer {
+    fn post(&self, mail: Mail) {
+        let (to, subject, body) = write(mail);
+        let id = new_uuid(&*self.clock, &*self.random);
+        self.queue.post(MailMessage { to, subject: subject.to_owned(), body, date: self.clock.now(), id });
+    }
+}
+
+/// For commands, which have nothing running that could send: users ask for the mail again when they need it.
+pub(crate) struct NoMailer;
+
+impl Mailer for NoMailer {
+    fn post(&self, _: Mail) {}
+}
+
+fn write(mail: Mail) -> (String, &'static str, String) {
+    match mail {
+        Mail::Verification { to, link, code } => {
+            let body = format!(
+                "Hello,\n\nplease verify your e-mail address by following this link:\n\n{link}\n\n\
+                 Or type this code: {code}\n\nLink and code work for 24 hours. If you did not ask for this, ignore this \
+                 mail; nothing happens.\n"
+            );
+            (to.to_string(), "Verify your e-mail address", body)
+        }
+        Mail::AddressTaken { to } => {
+            let body = "Hello,\n\nsomebody, perhaps you, tried to register an account with this address. There is one \
+                        already, and it was not changed.\n\nIf it was you, log in with your password. If it was not, you \
+                        need not do anything.\n"
+                .to_owned();
+            (to.to_string(), "You already have an account", body)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Password hashing on threads of its own, so that no other call waits for it.
+
+mod hasher;
+mod pool;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::modules::auth::{
+    application::{Passwords, PortError, Verdict},
+    config::PasswordConfig,
+    domain::{PasswordHash, PlainPassword},
+};
+use hasher::Hasher;
+use pool::Pool;
+
+/// Hashes by configuration.
+pub(crate) struct PooledPasswords {
+    hasher: Arc<Hasher>,
+    pool: Pool,
+}
+
+impl PooledPasswords {
+    /// Starts the threads.
+    pub(crate) fn start(config: &PasswordConfig) -> Result<Self, String> {
+        let threads = match config.hashing_threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        let hasher = Arc::new(Hasher::new(config)?);
+        let pool = Pool::start(threads, config.hashing_queue, config.hashing_timeout.get())?;
+        Ok(Self { hasher, pool })
+    }
+}
+
+#[async_trait]
+impl Passwords for PooledPasswords {
+    async fn hash(&self, password: &PlainPassword) -> Result<PasswordHash, PortError> {
+        let (hasher, password) = (self.hasher.clone(), password.clone());
+        let hash = self.pool.run(move || hasher.hash(password.expose())).await?;
+        hash.map(PasswordHash::from_text).map_err(PortError::Internal)
+    }
+
+    async fn verify(&self, password: &PlainPassword, hash: Option<&PasswordHash>) -> Result<Verdict, PortError> {
+        let (hasher, password) = (self.hasher.clone(), password.clone());
+        let hash = hash.cloned();
+        let check = move || match hash {
+            Some(hash) => hasher.verify(password.expose(), hash.as_text()),
+            None => hasher.verify_nothing(password.expose()),
+        };
+        self.pool.run(check).await
+    }
+}

@@ -1,0 +1,41 @@
+//! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
+
+mod email_tokens;
+mod entities;
+mod keys;
+mod sessions;
+mod users;
+
+use crate::{
+    modules::auth::application::PortError,
+    platform::database::{Database, DatabaseError},
+};
+
+pub(crate) use keys::KeptKey;
+
+/// The module's store.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// A store over a migrated database.
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+impl From<DatabaseError> for PortError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Unavailable(detail) => Self::Unavailable(detail),
+            DatabaseError::Conflict(detail) | DatabaseError::Internal(detail) => Self::Internal(detail),
+        }
+    }
+}
+
+/// A row that no code of ours can have written.
+fn corrupt(what: &str) -> PortError {
+    PortError::Internal(format!("a row of the database cannot be read: {what}"))
+}

@@ -1,0 +1,100 @@
+//! Mailed tokens, within the transactions of the user store.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, sea_query::ExprTrait as _,
+};
+use uuid::Uuid;
+
+use super::entities::{email_token, user};
+use crate::modules::auth::{
+    application::EmailProof,
+    domain::{EmailPurpose, EmailToken},
+};
+
+pub(super) async fn insert(connection: &impl ConnectionTrait, token: &EmailToken) -> Result<(), DbErr> {
+    let row = email_token::ActiveModel {
+        id: Set(token.id),
+        user_id: Set(token.user_id.0),
+        purpose: Set(token.purpose.as_str().to_owned()),
+        token_hash: Set(token.token_hash.clone()),
+        code_hash: Set(token.code_hash.clone()),
+        created_at: Set(token.created_at),
+        expires_at: Set(token.expires_at),
+    };
+    email_token::Entity::insert(row).exec_without_returning(connection).await.map(drop)
+}
+
+/// Keeps the token unless one of its user and purpose was kept within `interval`.
+pub(super) async fn keep(
+    connection: &impl ConnectionTrait,
+    token: &EmailToken,
+    interval: TimeDelta,
+) -> Result<bool, DbErr> {
+    // Whoever else would keep a token for this user waits here, so that two do not both find none. The row is written
+    // with what it holds.
+    user::Entity::update_many()
+        .col_expr(user::Column::Status, sea_orm::sea_query::Expr::col(user::Column::Status))
+        .filter(user::Column::Id.eq(token.user_id.0))
+        .exec(connection)
+        .await?;
+    let of_this_kind =
+        email_token::Column::UserId.eq(token.user_id.0).and(email_token::Column::Purpose.eq(token.purpose.as_str()));
+    let recent = email_token::Entity::find()
+        .filter(of_this_kind.clone())
+        .filter(email_token::Column::CreatedAt.gt(token.created_at - interval))
+        .count(connection)
+        .await?;
+    if recent > 0 {
+        return Ok(false);
+    }
+    email_token::Entity::delete_many()
+        .filter(of_this_kind)
+        .filter(email_token::Column::ExpiresAt.lte(token.created_at))
+        .exec(connection)
+        .await?;
+    insert(connection, token).await?;
+    Ok(true)
+}
+
+/// Spends the token that a proof names, and every other of its user and purpose. The deletion decides who of several wins.
+pub(super) async fn spend(
+    connection: &impl ConnectionTrait,
+    proof: &EmailProof,
+    now: DateTime<Utc>,
+) -> Result<Option<Uuid>, DbErr> {
+    let purpose = email_token::Column::Purpose.eq(EmailPurpose::Verification.as_str());
+    let named = match proof {
+        EmailProof::Link(hash) => email_token::Column::TokenHash.eq(hash.as_str()),
+        EmailProof::Code(user, hash) => {
+            email_token::Column::UserId.eq(user.0).and(email_token::Column::CodeHash.eq(hash.as_str()))
+        }
+    };
+    let alive = named.and(purpose.clone()).and(email_token::Column::ExpiresAt.gt(now));
+    let Some(token) = email_token::Entity::find().filter(alive).one(connection).await? else { return Ok(None) };
+    let spent = email_token::Entity::delete_by_id(token.id).exec(connection).await?.rows_affected;
+    if spent == 0 {
+        return Ok(None);
+    }
+    email_token::Entity::delete_many()
+        .filter(email_token::Column::UserId.eq(token.user_id).and(purpose))
+        .exec(connection)
+        .await?;
+    Ok(Some(token.user_id))
+}
+
+pub(super) async fn exists(
+    connection: &impl ConnectionTrait,
+    purpose: EmailPurpose,
+    token_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let found = email_token::Entity::find()
+        .filter(email_token::Column::TokenHash.eq(token_hash))
+        .filter(email_token::Column::Purpose.eq(purpose.as_str()))
+        .filter(email_token::Column::ExpiresAt.gt(now))
+        .count(connection)
+        .await?;
+    Ok(found > 0)
+}

@@ -1,0 +1,165 @@
+//! The session store.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    sea_query::{Expr, SimpleExpr},
+};
+
+use super::{Store, corrupt, entities::session};
+use crate::{
+    kernel::{SessionId, UserId},
+    modules::auth::{
+        application::{PortError, RevokedSession, Rotation, SessionStore},
+        domain::Session,
+    },
+};
+
+#[async_trait]
+impl SessionStore for Store {
+    async fn insert(&self, session: &Session) -> Result<(), PortError> {
+        let insert = || async {
+            let transaction = self.database.begin().await?;
+            session::Entity::insert(row_of(session)).exec_without_returning(&transaction).await?;
+            transaction.commit().await
+        };
+        Ok(self.database.run("insert_session", insert).await?)
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<Session>, PortError> {
+        let find = || session::Entity::find_by_id(id.0).one(self.database.reader());
+        Ok(self.database.run("find_session", find).await?.map(session_of))
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<bool, PortError> {
+        let rotate = || async {
+            let transaction = self.database.begin().await?;
+            let changed = session::Entity::update_many()
+                .col_expr(session::Column::Generation, (rotation.spent + 1).into())
+                .col_expr(session::Column::RotatedAt, rotation.at.into())
+                .col_expr(session::Column::SealedSuccessor, rotation.sealed_successor.clone().into())
+                .col_expr(session::Column::ExpiresAt, rotation.expires_at.into())
+                .col_expr(session::Column::AccessExpiresAt, rotation.access_expires_at.into())
+                .filter(session::Column::Id.eq(rotation.session.0))
+                .filter(session::Column::Generation.eq(rotation.spent))
+                .filter(session::Column::RevokedAt.is_null())
+                .filter(session::Column::ExpiresAt.gt(rotation.at))
+                .exec(&transaction)
+                .await?
+                .rows_affected;
+            transaction.commit().await?;
+            Ok(changed == 1)
+        };
+        Ok(self.database.run("rotate_session", rotate).await?)
+    }
+
+    async fn revoke(
+        &self,
+        id: SessionId,
+        reason: &'static str,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Option<RevokedSession>, PortError> {
+        let ended = self.end(session::Column::Id.eq(id.0), reason, now, tokens_until).await?;
+        Ok(ended.into_iter().next())
+    }
+
+    async fn revoke_all(
+        &self,
+        user: UserId,
+        reason: &'static str,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Vec<RevokedSession>, PortError> {
+        self.end(session::Column::UserId.eq(user.0), reason, now, tokens_until).await
+    }
+
+    async fn revoked(
+        &self,
+        since: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<RevokedSession>, PortError> {
+        let find = || {
+            let mut query = session::Entity::find()
+                .filter(session::Column::RevokedUntil.gt(now))
+                .order_by_asc(session::Column::RevokedAt);
+            if let Some(since) = since {
+                query = query.filter(session::Column::RevokedAt.gte(since));
+            }
+            query.all(self.database.reader())
+        };
+        let rows = self.database.run("find_revocations", find).await?;
+        rows.into_iter()
+            .map(|row| Ok((SessionId(row.id), row.revoked_until.ok_or_else(|| corrupt("revoked_until"))?)))
+            .collect()
+    }
+}
+
+impl Store {
+    /// Ends the living sessions among `which`.
+    async fn end(
+        &self,
+        which: SimpleExpr,
+        reason: &'static str,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Vec<RevokedSession>, PortError> {
+        let end = || async {
+            let transaction = self.database.begin().await?;
+            // One statement marks them, whatever else happens to them at the same time; the mark of this very call tells
+            // which they were.
+            let until: DateTime<Utc> = tokens_until;
+            let rows = session::Entity::update_many()
+                .col_expr(session::Column::RevokedAt, now.into())
+                .col_expr(session::Column::RevokedReason, reason.into())
+                .col_expr(
+                    session::Column::RevokedUntil,
+                    Expr::case(session::Column::AccessExpiresAt.gt(until), Expr::col(session::Column::AccessExpiresAt))
+                        .finally(until)
+                        .into(),
+                )
+                .filter(which.clone())
+                .filter(session::Column::RevokedAt.is_null())
+                .exec_with_returning(&transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok::<_, DbErr>(rows)
+        };
+        let rows = self.database.run("end_sessions", end).await?;
+        Ok(rows.into_iter().map(|row| (SessionId(row.id), row.revoked_until.unwrap_or(tokens_until))).collect())
+    }
+}
+
+fn row_of(session: &Session) -> session::ActiveModel {
+    session::ActiveModel {
+        id: Set(session.id.0),
+        user_id: Set(session.user_id.0),
+        client_id: Set(session.client_id.clone()),
+        created_at: Set(session.created_at),
+        expires_at: Set(session.expires_at),
+        generation: Set(session.generation),
+        rotated_at: Set(session.rotated_at),
+        sealed_successor: Set(session.sealed_successor.clone()),
+        access_expires_at: Set(session.access_expires_at),
+        revoked_at: Set(session.revoked_at),
+        revoked_until: Set(None),
+        revoked_reason: Set(None),
+    }
+}
+
+fn session_of(row: session::Model) -> Session {
+    Session {
+        id: SessionId(row.id),
+        user_id: UserId(row.user_id),
+        client_id: row.client_id,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        generation: row.generation,
+        rotated_at: row.rotated_at,
+        sealed_successor: row.sealed_successor,
+        access_expires_at: row.access_expires_at,
+        revoked_at: row.revoked_at,
+    }
+}

@@ -1,0 +1,245 @@
+//! The user store.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, sea_query::OnConflict,
+};
+use uuid::Uuid;
+
+use super::{
+    Store, corrupt, email_tokens,
+    entities::{user, user_role},
+};
+use crate::{
+    kernel::{Page, PageRequest, UserId},
+    modules::auth::{
+        application::{EmailProof, PortError, Registered, UserStore},
+        domain::{DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, RoleName, User, UserStatus},
+    },
+};
+
+#[async_trait]
+impl UserStore for Store {
+    async fn register(
+        &self,
+        user: &User,
+        verification: &EmailToken,
+        interval: TimeDelta,
+    ) -> Result<Registered, PortError> {
+        let register = || async {
+            let transaction = self.database.begin().await?;
+            let on_conflict = OnConflict::column(user::Column::Email).do_nothing().to_owned();
+            let inserted = user::Entity::insert(row_of(user))
+                .on_conflict(on_conflict)
+                .exec_without_returning(&transaction)
+                .await?;
+            let outcome = if inserted == 0 {
+                taken(&transaction, user, verification, interval).await?
+            } else {
+                let roles = user.roles.iter().map(|role| user_role::ActiveModel {
+                    user_id: Set(user.id.0),
+                    role: Set(role.as_str().to_owned()),
+                });
+                user_role::Entity::insert_many(roles).exec_without_returning(&transaction).await?;
+                email_tokens::insert(&transaction, verification).await?;
+                Registered::Created
+            };
+            transaction.commit().await?;
+            Ok(outcome)
+        };
+        Ok(self.database.run("register_user", register).await?)
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError> {
+        let find = || user::Entity::find().filter(user::Column::Email.eq(email.as_str())).one(self.database.reader());
+        let row = self.database.run("find_user_by_email", find).await?;
+        self.with_roles(row).await
+    }
+
+    async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
+        let find = || user::Entity::find_by_id(id.0).one(self.database.reader());
+        let row = self.database.run("find_user", find).await?;
+        self.with_roles(row).await
+    }
+
+    async fn list(&self, page: &PageRequest) -> Result<Page<User>, PortError> {
+        let after = match &page.cursor {
+            Some(cursor) => {
+                Some(Uuid::parse_str(cursor).map_err(|_| PortError::Internal("a wrong cursor".to_owned()))?)
+            }
+            None => None,
+        };
+        let limit = page.limit.clamp(1, PageRequest::MAX);
+        let find = || async {
+            let mut query = user::Entity::find().order_by_asc(user::Column::Id).limit(u64::from(limit) + 1);
+            if let Some(after) = after {
+                query = query.filter(user::Column::Id.gt(after));
+            }
+            let rows = query.all(self.database.reader()).await?;
+            let roles = roles_of(self.database.reader(), rows.iter().map(|row| row.id)).await?;
+            Ok((rows, roles))
+        };
+        let (mut rows, mut roles) = self.database.run("list_users", find).await?;
+        let has_more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
+        let items = rows.into_iter().map(|row| {
+            let roles = roles.remove(&row.id).unwrap_or_default();
+            user_of(row, &roles)
+        });
+        Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor })
+    }
+
+    async fn rename(
+        &self,
+        id: UserId,
+        display_name: Option<&str>,
+        now: DateTime<Utc>,
+        unless_changed_since: Option<DateTime<Utc>>,
+    ) -> Result<bool, PortError> {
+        let rename = || async {
+            let transaction = self.database.begin().await?;
+            let mut update = user::Entity::update_many()
+                .col_expr(user::Column::DisplayName, display_name.map(str::to_owned).into())
+                .col_expr(user::Column::UpdatedAt, now.into())
+                .filter(user::Column::Id.eq(id.0))
+                .filter(user::Column::Status.ne(UserStatus::Deleted.as_str()));
+            if let Some(since) = unless_changed_since {
+                update = update.filter(user::Column::UpdatedAt.eq(since));
+            }
+            let changed = update.exec(&transaction).await?.rows_affected;
+            transaction.commit().await?;
+            Ok(changed == 1)
+        };
+        Ok(self.database.run("rename_user", rename).await?)
+    }
+
+    async fn renew_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), PortError> {
+        let renew = || async {
+            let transaction = self.database.begin().await?;
+            user::Entity::update_many()
+                .col_expr(user::Column::PasswordHash, new.as_text().into())
+                .filter(user::Column::Id.eq(id.0))
+                .filter(user::Column::PasswordHash.eq(old.as_text()))
+                .exec(&transaction)
+                .await?;
+            transaction.commit().await
+        };
+        Ok(self.database.run("renew_password_hash", renew).await?)
+    }
+
+    async fn keep_email_token(&self, token: &EmailToken, interval: TimeDelta) -> Result<bool, PortError> {
+        let keep = || async {
+            let transaction = self.database.begin().await?;
+            let kept = email_tokens::keep(&transaction, token, interval).await?;
+            transaction.commit().await?;
+            Ok(kept)
+        };
+        Ok(self.database.run("keep_email_token", keep).await?)
+    }
+
+    async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError> {
+        let verify = || async {
+            let transaction = self.database.begin().await?;
+            let Some(id) = email_tokens::spend(&transaction, proof, now).await? else { return Ok(None) };
+            user::Entity::update_many()
+                .col_expr(user::Column::EmailVerified, true.into())
+                .col_expr(user::Column::UpdatedAt, now.into())
+                .filter(user::Column::Id.eq(id))
+                .exec(&transaction)
+                .await?;
+            user::Entity::update_many()
+                .col_expr(user::Column::Status, UserStatus::Active.as_str().into())
+                .filter(user::Column::Id.eq(id))
+                .filter(user::Column::Status.eq(UserStatus::Pending.as_str()))
+                .exec(&transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(Some(UserId(id)))
+        };
+        Ok(self.database.run("verify_email", verify).await?)
+    }
+
+    async fn has_email_token(
+        &self,
+        purpose: EmailPurpose,
+        token_hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, PortError> {
+        let find = || email_tokens::exists(self.database.reader(), purpose, token_hash, now);
+        Ok(self.database.run("find_email_token", find).await?)
+    }
+}
+
+impl Store {
+    async fn with_roles(&self, row: Option<user::Model>) -> Result<Option<User>, PortError> {
+        let Some(row) = row else { return Ok(None) };
+        let find = || roles_of(self.database.reader(), [row.id].into_iter());
+        let mut roles = self.database.run("find_user_roles", find).await?;
+        let roles = roles.remove(&row.id).unwrap_or_default();
+        user_of(row, &roles).map(Some)
+    }
+}
+
+/// The address has an owner; the owner is noted as told, or was told a moment ago.
+async fn taken(
+    connection: &impl ConnectionTrait,
+    user: &User,
+    token: &EmailToken,
+    interval: TimeDelta,
+) -> Result<Registered, DbErr> {
+    let found = user::Entity::find().filter(user::Column::Email.eq(user.email.as_str())).one(connection).await?;
+    let owner = found.ok_or_else(|| DbErr::Custom("the address was taken and is no longer".to_owned()))?.id;
+    let notice = EmailToken { user_id: UserId(owner), purpose: EmailPurpose::TakenNotice, ..token.clone() };
+    let notify = email_tokens::keep(connection, &notice, interval).await?;
+    Ok(Registered::Taken { owner: UserId(owner), notify })
+}
+
+async fn roles_of(
+    connection: &impl ConnectionTrait,
+    users: impl Iterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, Vec<String>>, DbErr> {
+    let rows = user_role::Entity::find()
+        .filter(user_role::Column::UserId.is_in(users))
+        .order_by_asc(user_role::Column::Role)
+        .all(connection)
+        .await?;
+    let mut roles: HashMap<Uuid, Vec<String>> = HashMap::new();
+    for row in rows {
+        roles.entry(row.user_id).or_default().push(row.role);
+    }
+    Ok(roles)
+}
+
+fn row_of(user: &User) -> user::ActiveModel {
+    user::ActiveModel {
+        id: Set(user.id.0),
+        email: Set(user.email.as_str().to_owned()),
+        email_verified: Set(user.email_verified),
+        display_name: Set(user.display_name.as_ref().map(|name| name.as_str().to_owned())),
+        status: Set(user.status.as_str().to_owned()),
+        password_hash: Set(user.password_hash.as_text().to_owned()),
+        created_at: Set(user.created_at),
+        updated_at: Set(user.updated_at),
+    }
+}
+
+fn user_of(row: user::Model, roles: &[String]) -> Result<User, PortError> {
+    let roles = roles.iter().map(|role| RoleName::parse(role)).collect::<Result<_, _>>();
+    let display_name = row.display_name.as_deref().map(DisplayName::parse).transpose();
+    Ok(User {
+        id: UserId(row.id),
+        email: Email::parse(&row.email).map_err(|_| corrupt("email"))?,
+        email_verified: row.email_verified,
+        display_name: display_name.map_err(|_| corrupt("display_name"))?,
+        status: UserStatus::parse(&row.status).map_err(|_| corrupt("status"))?,
+        roles: roles.map_err(|_| corrupt("role"))?,
+        password_hash: PasswordHash::from_text(row.password_hash),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}

@@ -1,0 +1,9 @@
+//! Tokens: the keys they are signed with, their form, and the seal on a successor.
+
+mod issuer;
+mod key_material;
+mod keys;
+mod seal;
+
+pub(crate) use issuer::JwtIssuer;
+pub(crate) use keys::SigningKeys;

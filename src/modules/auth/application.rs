@@ -1,0 +1,30 @@
+//! What can be done with accounts and sessions: one use case a file, and the ports they need.
+
+mod administer_users;
+mod failure;
+mod issue_tokens;
+mod log_in;
+mod log_out;
+mod ports;
+mod profile;
+mod refresh;
+mod register;
+mod serve_verifiers;
+mod settings;
+mod verify_email;
+
+pub(crate) use administer_users::AdministerUsers;
+pub(crate) use failure::Failure;
+pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
+pub(crate) use log_in::{LogIn, LoginAttempt};
+pub(crate) use log_out::LogOut;
+pub(crate) use ports::{
+    AccessGrant, AttemptLimiter, EmailProof, Mail, Mailer, Passwords, PortError, RefreshGrant, Registered,
+    RevocationSink, RevokedSession, Rotation, SessionStore, TokenIssuer, UserStore, Verdict,
+};
+pub(crate) use profile::{Profile, view_of};
+pub(crate) use refresh::Refresh;
+pub(crate) use register::{Register, RegisterCommand};
+pub(crate) use serve_verifiers::ServeVerifiers;
+pub(crate) use settings::{Registration, Settings};
+pub(crate) use verify_email::{MailedToken, VerifyEmail};

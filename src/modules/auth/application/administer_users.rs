@@ -1,0 +1,120 @@
+//! Administration of users from the command line.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret as _;
+
+use super::{Failure, MailedToken, Mailer, Passwords, Registered, Settings, TokenIssuer, UserStore, view_of};
+use crate::{
+    kernel::{Clock, FieldFault, Page, PageRequest, Random, UserId, error::ValueFault},
+    modules::auth::{
+        api::{AuthError, CreateUser, UserAdministration, UserView},
+        domain::{DisplayName, Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, RoleName, USER, User, UserStatus},
+    },
+};
+
+/// The use cases.
+#[derive(Clone)]
+pub(crate) struct AdministerUsers {
+    pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) passwords: Arc<dyn Passwords>,
+    pub(crate) tokens: Arc<dyn TokenIssuer>,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// What a command's texts mean.
+struct Wanted {
+    email: Email,
+    password: PlainPassword,
+    display_name: Option<DisplayName>,
+    roles: Vec<RoleName>,
+}
+
+impl AdministerUsers {
+    fn read(&self, command: &CreateUser) -> Result<Wanted, Failure> {
+        let mut faults = Vec::new();
+        let email = noted(&mut faults, "/email", Email::parse(&command.email));
+        let password = PlainPassword::new(command.password.expose_secret(), self.settings.min_password_length);
+        let password = noted(&mut faults, "/password", password);
+        let display_name = command.display_name.as_deref().map(DisplayName::parse).transpose();
+        let display_name = noted(&mut faults, "/display_name", display_name);
+        let roles = command.roles.iter().map(|role| RoleName::parse(role)).collect::<Result<Vec<_>, _>>();
+        let roles = noted(&mut faults, "/roles", roles);
+        match (email, password, display_name, roles) {
+            (Some(email), Some(password), Some(display_name), Some(mut roles)) => {
+                if roles.is_empty() {
+                    roles.push(USER);
+                }
+                roles.sort_unstable();
+                roles.dedup();
+                Ok(Wanted { email, password, display_name, roles })
+            }
+            _ => Err(Failure::Invalid(faults)),
+        }
+    }
+
+    async fn create(&self, command: CreateUser) -> Result<UserView, Failure> {
+        let wanted = self.read(&command)?;
+        let password_hash = self.passwords.hash(&wanted.password).await?;
+        let now = self.clock.now();
+        let is_usable = command.verified || !self.settings.require_verified_email;
+        let user = User {
+            id: UserId::new(&*self.clock, &*self.random),
+            email: wanted.email,
+            email_verified: command.verified,
+            display_name: wanted.display_name,
+            status: if is_usable { UserStatus::Active } else { UserStatus::Pending },
+            roles: wanted.roles,
+            password_hash,
+            created_at: now,
+            updated_at: now,
+        };
+        let token = MailedToken::new(user.id, EmailPurpose::Verification, &*self.tokens, &*self.clock, &*self.random);
+        match self.users.register(&user, &token.kept, RESEND_INTERVAL).await? {
+            Registered::Taken { .. } => Err(Failure::EmailTaken),
+            Registered::Created => {
+                tracing::info!(event = "user_created", user_id = %user.id);
+                if !user.email_verified {
+                    self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
+                }
+                Ok(view_of(&user))
+            }
+        }
+    }
+
+    async fn show(&self, id_or_email: &str) -> Result<UserView, Failure> {
+        let found = match id_or_email.parse::<UserId>() {
+            Ok(id) => self.users.find(id).await?,
+            Err(_) => match Email::parse(id_or_email) {
+                Ok(email) => self.users.find_by_email(&email).await?,
+                Err(_) => None,
+            },
+        };
+        found.as_ref().map(view_of).ok_or(Failure::NotFound)
+    }
+}
+
+/// The value, or its fault noted.
+fn noted<T>(faults: &mut Vec<FieldFault>, pointer: &str, value: Result<T, ValueFault>) -> Option<T> {
+    value.map_err(|fault| faults.push(FieldFault::new(pointer, fault.code, fault.detail))).ok()
+}
+
+#[async_trait]
+impl UserAdministration for AdministerUsers {
+    async fn create_user(&self, command: CreateUser) -> Result<UserView, AuthError> {
+        Ok(self.create(command).await?)
+    }
+
+    async fn list_users(&self, page: PageRequest) -> Result<Page<UserView>, AuthError> {
+        let users = self.users.list(&page).await.map_err(Failure::from)?;
+        Ok(Page { items: users.items.iter().map(view_of).collect(), next_cursor: users.next_cursor })
+    }
+
+    async fn show_user(&self, id_or_email: &str) -> Result<UserView, AuthError> {
+        Ok(self.show(id_or_email).await?)
+    }
+}

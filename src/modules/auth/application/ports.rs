@@ -1,0 +1,246 @@
+//! What the use cases need from outside. An implementation keeps what the comments oblige it to; the suites in
+//! `adapters/store/suite.rs` hold every store to it.
+
+use std::{net::IpAddr, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    kernel::{Page, PageRequest, SessionId, UserId},
+    modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
+};
+
+/// Why a port failed, beyond what its own answers say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PortError {
+    /// Gone, full, too slow; worth another try.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A fault of ours.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What became of an account that was to be inserted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Registered {
+    /// It is there now.
+    Created,
+    /// The address has this owner already; whether a notice may be mailed, which is the case once an interval.
+    Taken {
+        /// Who has the address.
+        owner: UserId,
+        /// Whether the owner is to be told now.
+        notify: bool,
+    },
+}
+
+/// Where users are kept.
+#[async_trait]
+pub(crate) trait UserStore: Send + Sync {
+    /// Inserts a user with a token for its address, both or neither. When the address is taken it MUST change nothing of
+    /// its owner, MUST note `taken_notice` for that owner unless one was noted within `interval`, and MUST take about as
+    /// long as a success: one transaction, one commit. Concurrent calls with one address MUST end with one user.
+    async fn register(
+        &self,
+        user: &User,
+        verification: &EmailToken,
+        interval: TimeDelta,
+    ) -> Result<Registered, PortError>;
+    /// The user of an address.
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError>;
+    /// The user of an id.
+    async fn find(&self, id: UserId) -> Result<Option<User>, PortError>;
+    /// Users by id, which is by creation.
+    async fn list(&self, page: &PageRequest) -> Result<Page<User>, PortError>;
+    /// Sets the name if the user was not changed after `unless_changed_since`; `false` when there is none such.
+    async fn rename(
+        &self,
+        id: UserId,
+        display_name: Option<&str>,
+        now: DateTime<Utc>,
+        unless_changed_since: Option<DateTime<Utc>>,
+    ) -> Result<bool, PortError>;
+    /// Replaces the hash only while it is still `old`, so that a password changed meanwhile is not undone.
+    async fn renew_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), PortError>;
+    /// Keeps a token, unless one of its user and purpose was kept within `interval`: then `false`, and nothing changes.
+    /// Earlier tokens stay good until they expire; expired ones go.
+    async fn keep_email_token(&self, token: &EmailToken, interval: TimeDelta) -> Result<bool, PortError>;
+    /// Spends a verification token that has not expired: its user is verified, a pending one active, and the user's tokens
+    /// are gone, all at once. Exactly one of several concurrent calls succeeds. `None` when there is no such token.
+    async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError>;
+    /// Whether an unexpired token of the purpose exists; spends nothing.
+    async fn has_email_token(
+        &self,
+        purpose: EmailPurpose,
+        token_hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, PortError>;
+}
+
+/// What proves that somebody reads an address's mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum EmailProof {
+    /// The hash of a link's token.
+    Link(String),
+    /// A user and the hash of the code.
+    Code(UserId, String),
+}
+
+/// What a refresh asks the store to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rotation {
+    /// The session.
+    pub(crate) session: SessionId,
+    /// The generation that is being spent.
+    pub(crate) spent: i64,
+    /// The next refresh token, sealed under the spent one.
+    pub(crate) sealed_successor: Vec<u8>,
+    /// Now.
+    pub(crate) at: DateTime<Utc>,
+    /// When the next refresh token expires.
+    pub(crate) expires_at: DateTime<Utc>,
+    /// When the access token that goes with it expires.
+    pub(crate) access_expires_at: DateTime<Utc>,
+}
+
+/// A session that ended early, and until when its access tokens would look valid.
+pub(crate) type RevokedSession = (SessionId, DateTime<Utc>);
+
+/// Where sessions are kept.
+#[async_trait]
+pub(crate) trait SessionStore: Send + Sync {
+    /// Keeps a new session.
+    async fn insert(&self, session: &Session) -> Result<(), PortError>;
+    /// The session of an id.
+    async fn find(&self, id: SessionId) -> Result<Option<Session>, PortError>;
+    /// Spends a generation if it is the session's newest and the session lives: one atomic comparison and change. Exactly
+    /// one of several concurrent calls with one generation gets `true`.
+    async fn rotate(&self, rotation: &Rotation) -> Result<bool, PortError>;
+    /// Ends a session. MUST set the end of its access tokens to at least `tokens_until`. `None` when it had ended before,
+    /// or never was.
+    async fn revoke(
+        &self,
+        id: SessionId,
+        reason: &'static str,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Option<RevokedSession>, PortError>;
+    /// Ends every session of a user, and tells which.
+    async fn revoke_all(
+        &self,
+        user: UserId,
+        reason: &'static str,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Vec<RevokedSession>, PortError>;
+    /// The sessions revoked at or after `since` (`None`: ever) whose access tokens may look valid at `now`, oldest first.
+    async fn revoked(&self, since: Option<DateTime<Utc>>, now: DateTime<Utc>)
+    -> Result<Vec<RevokedSession>, PortError>;
+}
+
+/// What a password check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the password.
+    Right,
+    /// It is, and its hash is of another kind or cost than those written today.
+    RightButOld,
+    /// It is not.
+    Wrong,
+}
+
+/// Hashes passwords.
+#[async_trait]
+pub(crate) trait Passwords: Send + Sync {
+    /// A new hash. `Unavailable` when the hashing is overloaded, and never later than its timeout.
+    async fn hash(&self, password: &PlainPassword) -> Result<PasswordHash, PortError>;
+    /// Compares. Without a hash it MUST do the work of a comparison with a hash written today, and say `Wrong`.
+    async fn verify(&self, password: &PlainPassword, hash: Option<&PasswordHash>) -> Result<Verdict, PortError>;
+}
+
+/// What an access token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AccessGrant {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
+    pub(crate) client_id: String,
+    pub(crate) scope: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) email: String,
+    pub(crate) issued_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// What a refresh token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RefreshGrant {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
+    pub(crate) generation: i64,
+    pub(crate) issued_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// Signs tokens, and reads its own.
+#[async_trait]
+pub(crate) trait TokenIssuer: Send + Sync {
+    /// An access token (RFC 9068).
+    fn access(&self, grant: &AccessGrant) -> Result<String, PortError>;
+    /// A refresh token.
+    fn refresh(&self, grant: &RefreshGrant) -> Result<String, PortError>;
+    /// What a refresh token says; `None` unless it is genuine, of the right type, issuer and audience. Expiry is the
+    /// caller's to judge.
+    fn read_refresh(&self, token: &str) -> Option<RefreshGrant>;
+    /// Seals a text under a key that only `token` gives.
+    fn seal(&self, text: &str, token: &str) -> Result<Vec<u8>, PortError>;
+    /// Opens what was sealed; `None` for another token.
+    fn open(&self, sealed: &[u8], token: &str) -> Option<String>;
+    /// SHA-256 in lower-case hexadecimal.
+    fn digest(&self, text: &str) -> String;
+    /// The public keys as a JWK Set (RFC 7517). MUST hold no secret.
+    async fn jwks(&self) -> Result<String, PortError>;
+}
+
+/// Counts failed logins, and refuses more after too many.
+pub(crate) trait AttemptLimiter: Send + Sync {
+    /// Whether an attempt may go on now; else how long it has to wait. An attempt in a cooldown MUST NOT extend it. Known
+    /// and unknown accounts MUST behave alike.
+    fn check(&self, account: &str, client: IpAddr) -> Result<(), Duration>;
+    /// Notes how an attempt ended. The failure that reaches the limit MUST be refused too, and so MUST be every outcome,
+    /// right or wrong, of an attempt that began before the limit was reached. A success clears the account's failures and
+    /// nothing else.
+    fn settle(&self, account: &str, client: IpAddr, right: bool) -> Result<(), Duration>;
+}
+
+/// What is mailed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Mail {
+    /// Please verify this address.
+    Verification {
+        /// To whom.
+        to: Email,
+        /// The link to follow.
+        link: String,
+        /// The code to type instead.
+        code: String,
+    },
+    /// Somebody tried to register your address again.
+    AddressTaken {
+        /// To whom.
+        to: Email,
+    },
+}
+
+/// Sends mails. MUST neither wait nor fail; what cannot be sent is told in the log.
+pub(crate) trait Mailer: Send + Sync {
+    /// Takes a mail on its way.
+    fn post(&self, mail: Mail);
+}
+
+/// Learns of sessions that ended, so that their access tokens stop working in this process at once.
+pub(crate) trait RevocationSink: Send + Sync {
+    /// Takes note; when it returns, no access token of these sessions is accepted in this process.
+    fn revoked(&self, sessions: &[RevokedSession]);
+}

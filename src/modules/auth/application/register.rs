@@ -1,0 +1,81 @@
+//! Somebody registers. While addresses are verified, one that is taken gets the same answer in the same time, and its
+//! owner a mail; so nobody learns who has an account.
+
+use std::sync::Arc;
+
+use super::{
+    Failure, Mail, MailedToken, Mailer, Passwords, Registered, Registration, Settings, TokenIssuer, UserStore, view_of,
+};
+use crate::{
+    kernel::{Clock, Random, UserId},
+    modules::auth::{
+        api::UserView,
+        domain::{DisplayName, Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, USER, User, UserStatus},
+    },
+};
+
+/// What a registration says.
+#[derive(Debug, Clone)]
+pub(crate) struct RegisterCommand {
+    pub(crate) email: Email,
+    pub(crate) password: PlainPassword,
+    pub(crate) display_name: Option<DisplayName>,
+}
+
+/// The use case.
+#[derive(Clone)]
+pub(crate) struct Register {
+    pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) passwords: Arc<dyn Passwords>,
+    pub(crate) tokens: Arc<dyn TokenIssuer>,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl Register {
+    /// The new user, or one that looks like it.
+    pub(crate) async fn run(&self, command: RegisterCommand) -> Result<UserView, Failure> {
+        if self.settings.registration == Registration::Closed {
+            return Err(Failure::RegistrationClosed);
+        }
+        // Hashed before the address is looked at: a taken one must not answer sooner.
+        let password_hash = self.passwords.hash(&command.password).await?;
+        let now = self.clock.now();
+        let verify = self.settings.require_verified_email;
+        let user = User {
+            id: UserId::new(&*self.clock, &*self.random),
+            email: command.email,
+            email_verified: false,
+            display_name: command.display_name,
+            status: if verify { UserStatus::Pending } else { UserStatus::Active },
+            roles: vec![USER],
+            password_hash,
+            created_at: now,
+            updated_at: now,
+        };
+        let token = MailedToken::new(user.id, EmailPurpose::Verification, &*self.tokens, &*self.clock, &*self.random);
+        match self.users.register(&user, &token.kept, RESEND_INTERVAL).await? {
+            Registered::Created => {
+                tracing::info!(event = "user_registered", user_id = %user.id);
+                if verify {
+                    self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
+                }
+                Ok(view_of(&user))
+            }
+            Registered::Taken { owner, notify } => self.taken(&user, owner, notify),
+        }
+    }
+
+    fn taken(&self, user: &User, owner: UserId, notify: bool) -> Result<UserView, Failure> {
+        tracing::info!(event = "registration_of_taken_address", user_id = %owner);
+        if !self.settings.require_verified_email {
+            return Err(Failure::EmailTaken);
+        }
+        if notify {
+            self.mailer.post(Mail::AddressTaken { to: user.email.clone() });
+        }
+        Ok(view_of(user))
+    }
+}

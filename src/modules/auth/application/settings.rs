@@ -1,0 +1,33 @@
+//! What of the configuration the use cases need, in their own terms.
+
+use chrono::TimeDelta;
+
+/// The rules an operator sets.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The URL of the front door, without a slash at its end: `iss`, and the beginning of mailed links.
+    pub(crate) issuer: String,
+    /// Who access tokens are for.
+    pub(crate) audience: String,
+    /// Whether an address must be verified before the first login.
+    pub(crate) require_verified_email: bool,
+    /// Who may register.
+    pub(crate) registration: Registration,
+    /// The fewest characters of a new password.
+    pub(crate) min_password_length: usize,
+    /// How long an access token works.
+    pub(crate) access_ttl: TimeDelta,
+    /// How long a refresh token works.
+    pub(crate) refresh_ttl: TimeDelta,
+    /// For how long a spent refresh token answers with the token it already gave.
+    pub(crate) refresh_reuse_leeway: TimeDelta,
+}
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Registration {
+    /// Everybody.
+    Open,
+    /// Nobody.
+    Closed,
+}

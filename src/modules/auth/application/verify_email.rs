@@ -1,0 +1,138 @@
+//! A user proves that the address is theirs: by the mailed link, or by the code in the same mail.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use super::{EmailProof, Failure, Mail, Mailer, Settings, TokenIssuer, UserStore};
+use crate::{
+    kernel::{Clock, Random, UserId, ids::new_uuid},
+    modules::auth::domain::{Email, EmailPurpose, EmailToken, RESEND_INTERVAL, TOKEN_LIFETIME},
+};
+
+/// The letters of a code: Crockford's base 32, which has no O, I, L and U to mistake.
+const CODE_LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A token that is about to be mailed: the only moment when it is known in the clear.
+pub(crate) struct MailedToken {
+    token: String,
+    code: String,
+    /// What is kept of it.
+    pub(crate) kept: EmailToken,
+}
+
+impl MailedToken {
+    /// A new token: 256 random bits for the link, 40 for the code.
+    pub(crate) fn new(
+        user_id: UserId,
+        purpose: EmailPurpose,
+        digests: &dyn TokenIssuer,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Self {
+        let mut bytes = [0u8; 40];
+        random.fill(&mut bytes);
+        let (token, code) = bytes.split_at(32);
+        let token = token.iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        let code: String = code.iter().map(|byte| char::from(CODE_LETTERS[usize::from(byte & 31)])).collect();
+        let now = clock.now();
+        let kept = EmailToken {
+            id: new_uuid(clock, random),
+            user_id,
+            purpose,
+            token_hash: digests.digest(&token),
+            code_hash: code_hash(digests, user_id, &code),
+            created_at: now,
+            expires_at: now + TOKEN_LIFETIME,
+        };
+        Self { token, code, kept }
+    }
+
+    /// The mail that asks to verify the address.
+    pub(crate) fn verification_mail(&self, to: &Email, issuer: &str) -> Mail {
+        let (first, second) = self.code.split_at(4);
+        Mail::Verification {
+            to: to.clone(),
+            link: format!("{issuer}/auth/verify-email?token={}", self.token),
+            code: format!("{first}-{second}"),
+        }
+    }
+}
+
+fn code_hash(digests: &dyn TokenIssuer, user: UserId, code: &str) -> String {
+    digests.digest(&format!("{user} {code}"))
+}
+
+/// A code as people type it, in the letters it was made of.
+fn as_typed(code: &str) -> String {
+    let letters = code.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| match c.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        other => other,
+    });
+    letters.collect()
+}
+
+/// The use cases around the proof of an address.
+#[derive(Clone)]
+pub(crate) struct VerifyEmail {
+    pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) tokens: Arc<dyn TokenIssuer>,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl VerifyEmail {
+    /// Spends a link's token.
+    pub(crate) async fn by_link(&self, token: &str) -> Result<(), Failure> {
+        self.spend(EmailProof::Link(self.tokens.digest(token))).await
+    }
+
+    /// Spends a code, typed by the user of an address.
+    pub(crate) async fn by_code(&self, email: &Email, code: &str) -> Result<(), Failure> {
+        let user = self.users.find_by_email(email).await?.ok_or(Failure::InvalidEmailToken)?;
+        let hash = code_hash(&*self.tokens, user.id, &as_typed(code));
+        self.spend(EmailProof::Code(user.id, hash)).await
+    }
+
+    /// Whether a link would work now; a mail scanner that follows it changes nothing.
+    pub(crate) async fn is_live(&self, token: &str) -> Result<bool, Failure> {
+        let hash = self.tokens.digest(token);
+        Ok(self.users.has_email_token(EmailPurpose::Verification, &hash, self.clock.now()).await?)
+    }
+
+    /// Mails a new link to a user who still needs one. The caller learns nothing: not whether there is such a user, not
+    /// whether a mail was sent; at most one is sent an interval.
+    pub(crate) async fn resend(&self, email: &Email) -> Result<(), Failure> {
+        let Some(user) = self.users.find_by_email(email).await? else { return Ok(()) };
+        if user.email_verified {
+            return Ok(());
+        }
+        let token = MailedToken::new(user.id, EmailPurpose::Verification, &*self.tokens, &*self.clock, &*self.random);
+        if self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await? {
+            self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
+        }
+        Ok(())
+    }
+
+    async fn spend(&self, proof: EmailProof) -> Result<(), Failure> {
+        let verified = self.users.verify_email(&proof, self.clock.now()).await?;
+        let user = verified.ok_or(Failure::InvalidEmailToken)?;
+        tracing::info!(event = "email_verified", user_id = %user);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_read_as_people_type_it() {
+        assert_eq!(as_typed(" ab0d-e1gh "), "AB0DE1GH");
+        assert_eq!(as_typed("oOiL"), "0011");
+    }
+}

@@ -1,0 +1,18 @@
+//! The rules of accounts and sessions: values that cannot be wrong, who may log in, how refresh tokens follow each other.
+//! No IO, no framework.
+
+mod email;
+mod email_token;
+mod name;
+mod password;
+mod role;
+mod session;
+mod user;
+
+pub(crate) use email::Email;
+pub(crate) use email_token::{EmailPurpose, EmailToken, RESEND_INTERVAL, TOKEN_LIFETIME};
+pub(crate) use name::DisplayName;
+pub(crate) use password::{PasswordHash, PlainPassword};
+pub(crate) use role::{RoleName, USER, permissions_of};
+pub(crate) use session::{RefreshDecision, Session, decide_refresh};
+pub(crate) use user::{LoginRefusal, User, UserStatus};

@@ -1,0 +1,44 @@
+//! What a mail's link or code stands for.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::kernel::UserId;
+
+/// How long a link works.
+pub(crate) const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(24);
+/// At most one mail of a kind in this time for one address.
+pub(crate) const RESEND_INTERVAL: TimeDelta = TimeDelta::minutes(1);
+
+/// What a token may be used for; never for anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EmailPurpose {
+    /// To prove that the address is the user's.
+    Verification,
+    /// For nothing: it marks that the owner was told of an attempt to register the address again.
+    TakenNotice,
+}
+
+impl EmailPurpose {
+    /// The name in the store.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verification => "verification",
+            Self::TakenNotice => "taken_notice",
+        }
+    }
+}
+
+/// A token that was mailed, as it is kept: hashes alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EmailToken {
+    pub(crate) id: Uuid,
+    pub(crate) user_id: UserId,
+    pub(crate) purpose: EmailPurpose,
+    /// SHA-256 of the link's token, in hexadecimal.
+    pub(crate) token_hash: String,
+    /// SHA-256 of the user's id and the code, in hexadecimal.
+    pub(crate) code_hash: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+}

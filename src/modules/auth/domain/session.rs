@@ -1,0 +1,108 @@
+//! Login sessions, and how their refresh tokens follow each other: each is used once, and gives the next.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::kernel::{SessionId, UserId};
+
+/// One login of one user on one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) user_id: UserId,
+    pub(crate) client_id: String,
+    pub(crate) created_at: DateTime<Utc>,
+    /// When the newest refresh token expires, and the session with it.
+    pub(crate) expires_at: DateTime<Utc>,
+    /// The number of the only refresh token that is not spent.
+    pub(crate) generation: i64,
+    /// When its predecessor was spent.
+    pub(crate) rotated_at: Option<DateTime<Utc>>,
+    /// The newest refresh token, sealed for whoever holds its predecessor.
+    pub(crate) sealed_successor: Option<Vec<u8>>,
+    /// When the last access token given expires.
+    pub(crate) access_expires_at: DateTime<Utc>,
+    pub(crate) revoked_at: Option<DateTime<Utc>>,
+}
+
+/// What a refresh token of some generation gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefreshDecision {
+    /// It is the newest: it is spent now, and gives the next.
+    Rotate,
+    /// It was spent a moment ago, by another tab or a lost answer: it gives what it already gave.
+    Replay,
+    /// It was spent long ago, or is not the last one spent: somebody else has it. The session ends.
+    Reused,
+    /// The session has ended.
+    Ended,
+}
+
+/// Decides about the refresh token number `generation` of `session` at `now`.
+pub(crate) fn decide_refresh(
+    session: &Session,
+    generation: i64,
+    now: DateTime<Utc>,
+    leeway: TimeDelta,
+) -> RefreshDecision {
+    if session.revoked_at.is_some() || session.expires_at <= now {
+        return RefreshDecision::Ended;
+    }
+    if generation == session.generation {
+        return RefreshDecision::Rotate;
+    }
+    let spent_just_now = session.rotated_at.is_some_and(|at| now - at <= leeway);
+    if generation.checked_add(1) == Some(session.generation) && spent_just_now && session.sealed_successor.is_some() {
+        return RefreshDecision::Replay;
+    }
+    RefreshDecision::Reused
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn session(generation: i64, rotated_secs: i64) -> Session {
+        let at = |secs| DateTime::from_timestamp(secs, 0).unwrap();
+        Session {
+            id: SessionId(uuid::Uuid::nil()),
+            user_id: UserId(uuid::Uuid::nil()),
+            client_id: "vestibule".to_owned(),
+            created_at: at(0),
+            expires_at: at(1_000),
+            generation,
+            rotated_at: Some(at(rotated_secs)),
+            sealed_successor: Some(vec![1]),
+            access_expires_at: at(900),
+            revoked_at: None,
+        }
+    }
+
+    fn decide(session: &Session, generation: i64, now: i64) -> RefreshDecision {
+        decide_refresh(session, generation, DateTime::from_timestamp(now, 0).unwrap(), TimeDelta::seconds(10))
+    }
+
+    #[test]
+    fn only_the_last_spent_token_is_replayed_and_only_for_a_moment() {
+        let session = session(5, 100);
+        assert_eq!(decide(&session, 5, 100), RefreshDecision::Rotate);
+        assert_eq!(decide(&session, 4, 110), RefreshDecision::Replay);
+        assert_eq!(decide(&session, 4, 111), RefreshDecision::Reused);
+        assert_eq!(decide(&session, 3, 100), RefreshDecision::Reused);
+        assert_eq!(decide(&session, 5, 1_000), RefreshDecision::Ended);
+        let ended = Session { revoked_at: Some(DateTime::UNIX_EPOCH), ..session };
+        assert_eq!(decide(&ended, 5, 100), RefreshDecision::Ended);
+    }
+
+    proptest! {
+        #[test]
+        fn at_most_one_generation_ever_rotates(current in 0i64..50, asked in -5i64..60, now in 0i64..2_000) {
+            let decision = decide(&session(current, 100), asked, now);
+            prop_assert_eq!(decision == RefreshDecision::Rotate, asked == current && now < 1_000);
+            if decision == RefreshDecision::Replay {
+                prop_assert!(asked == current - 1 && now <= 110);
+            }
+        }
+    }
+}
