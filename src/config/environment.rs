@@ -51,13 +51,12 @@ pub(super) fn layer(environment: &BTreeMap<String, String>) -> Layer {
     for (name, key, form) in ALIASES {
         let Some(text) = environment.get(name).filter(|text| !text.is_empty()) else { continue };
         let place = Place::Environment(Arc::from(name));
-        match shaped(text, form) {
-            Some(text) => put(&mut layer.tree, key, text, place),
-            None => {
-                let detail = format!("expected a whole number, at least 1, found {text:?}");
-                layer.faults.push(Fault::of(&place, key.join("."), detail));
-            }
-        }
+        let Some(text) = shaped(text, form) else {
+            let detail = format!("expected a whole number, at least 1, found {text:?}");
+            layer.faults.push(Fault::of(&place, &key.join("."), detail));
+            continue;
+        };
+        put(&mut layer.tree, key, text, place);
     }
     for name in unknown::VARIABLES_NOT_YET {
         if environment.get(name).is_some_and(|text| !text.is_empty()) {

@@ -48,7 +48,7 @@ pub struct Fault {
 
 impl Fault {
     /// A fault of the key at `place`.
-    pub(super) fn of(place: &Place, key: impl ToString, detail: impl Into<String>) -> Self {
+    pub(super) fn of(place: &Place, key: &impl ToString, detail: impl Into<String>) -> Self {
         Self { place: place.clone(), key: Some(key.to_string()), detail: detail.into() }
     }
 

@@ -32,7 +32,7 @@ impl Placing<'_> {
 /// Both counted from 1; the column in characters.
 pub(super) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     // Every character has exactly one byte that is not a continuation byte.
     let column = before.iter().skip(start).filter(|byte| (**byte & 0xC0) != 0x80).count() + 1;

@@ -337,3 +337,21 @@ proptest! {
         let _ = load_environment(&[(&format!("VESTIBULE__{name}"), &text), ("RATE_LIMIT_PER_MINUTE", &text)]);
     }
 }
+
+/// What is shipped is good. The variables stand for what a deployment gives.
+#[test]
+fn shipped_files_load() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let examples = fs::read_dir(folder.join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = examples.chain([folder.join("default.toml"), folder.join("production.toml")]).collect();
+    assert!(files.len() > 4);
+    for file in files {
+        let environment = environment(&[
+            ("DATABASE_URL", "postgres://vestibule:pw@db/vestibule"),
+            ("MAIL_TRANSPORT", "smtp://u:pw@mail:587"),
+            ("JWT_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+        ]);
+        let sources = Sources { files: vec![file], environment, overrides: Vec::new() };
+        load_checked(&sources, Config::check).map_err(|faults| shown(&faults, &folder)).unwrap();
+    }
+}

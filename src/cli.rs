@@ -1,0 +1,82 @@
+//! The command line: one clap enum, one file a command. Results go to standard output, everything else to standard error.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+
+mod completions;
+mod config;
+mod failure;
+mod health;
+mod output;
+mod roles;
+mod session;
+
+use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use self::{
+    completions::Completions, config::ConfigCommand, failure::Failure, health::Health, output::Output, session::Session,
+};
+
+/// Login, one front door and one call per screen: identity, API gateway and aggregation in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, max_term_width = 100, subcommand_required = true)]
+struct Cli {
+    /// A TOML file with settings; may be given again, the later file wins
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Looks at the configuration without starting anything
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Asks a running process whether it is ready: exit code 0 when it is
+    #[command(after_help = "Example:\n  vestibule health http://127.0.0.1:8000")]
+    Health(Health),
+    /// Prints a shell's completion script
+    #[command(after_help = "Example:\n  vestibule completions bash > /etc/bash_completion.d/vestibule")]
+    Completions(Completions),
+}
+
+/// Runs what the process was asked for.
+pub fn run() -> ExitCode {
+    // Names and values that are not UTF-8 cannot be settings.
+    let environment =
+        env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    run_with(env::args_os(), environment.collect(), Output::standard())
+}
+
+fn run_with(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: BTreeMap<String, String>,
+    mut output: Output,
+) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            output.message(error.render().ansi().to_string().trim_end());
+            return ExitCode::from(2);
+        }
+        Err(help) => {
+            let written = output.result(help.render().ansi().to_string().trim_end());
+            return written.map_or_else(|error| Failure::from(error).report(&mut output), |()| ExitCode::SUCCESS);
+        }
+    };
+    let mut session = Session { files: cli.config, environment, output };
+    let done = match cli.command {
+        Command::Config(command) => command.run(&mut session),
+        Command::Health(command) => command.run(&mut session),
+        Command::Completions(command) => command.run(&mut session),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(&mut session.output),
+    }
+}
+
+#[cfg(test)]
+mod tests;
