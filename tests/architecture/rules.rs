@@ -150,7 +150,8 @@ fn reason(from: &Layer) -> &'static str {
 /// `cfg(feature)` stands in module faces and in bootstrap only.
 pub(crate) fn features(source: &Source) -> Vec<String> {
     let layer = Layer::of(&module_of(&source.file));
-    if matches!(layer, Layer::Face(_) | Layer::Bootstrap | Layer::Modules) {
+    // `platform.rs` is a face too: a technical part that only some roles need comes with them.
+    if matches!(layer, Layer::Face(_) | Layer::Bootstrap | Layer::Modules) || source.file == "src/platform.rs" {
         return Vec::new();
     }
     let gates = source
