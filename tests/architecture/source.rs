@@ -47,13 +47,18 @@ impl Source {
         let mut reader = Reader {
             module: module_of(file),
             local: local_names(&tree),
-            in_tests: false,
+            in_tests: is_test_file(file),
             mentions: BTreeSet::new(),
             marks: Vec::new(),
         };
         reader.visit_file(&tree);
         Self { file: file.to_owned(), text: text.to_owned(), mentions: reader.mentions, marks: reader.marks }
     }
+}
+
+/// `x/tests.rs` and `x/tests/…` are test modules in files of their own.
+fn is_test_file(file: &str) -> bool {
+    file.ends_with("/tests.rs") || file.contains("/tests/")
 }
 
 /// `src/modules/auth/domain/user.rs` → `crate::modules::auth::domain::user`.
@@ -83,7 +88,19 @@ fn local_names(tree: &syn::File) -> BTreeSet<String> {
 
 fn bound_names(tree: &UseTree, names: &mut BTreeSet<String>) {
     match tree {
-        UseTree::Path(path) => bound_names(&path.tree, names),
+        UseTree::Path(path) => {
+            let imports_itself = match &*path.tree {
+                UseTree::Name(name) => name.ident == "self",
+                UseTree::Group(group) => {
+                    group.items.iter().any(|inner| matches!(inner, UseTree::Name(name) if name.ident == "self"))
+                }
+                _ => false,
+            };
+            if imports_itself {
+                names.insert(path.ident.to_string());
+            }
+            bound_names(&path.tree, names);
+        }
         UseTree::Name(name) => drop(names.insert(name.ident.to_string())),
         UseTree::Rename(rename) => drop(names.insert(rename.rename.to_string())),
         UseTree::Group(group) => group.items.iter().for_each(|inner| bound_names(inner, names)),
