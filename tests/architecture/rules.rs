@@ -6,8 +6,8 @@ use crate::source::{Mention, Source, module_of};
 const VALUES: &[&str] =
     &["std", "core", "serde", "serde_json", "chrono", "uuid", "thiserror", "async_trait", "secrecy", "zeroize"];
 
-/// What use cases may name besides: waiting and telling, but no IO.
-const USE_CASES: &[&str] = &["tracing", "tokio", "futures_util", "bytes"];
+/// What use cases may name besides: waiting and telling and pure data structures, but no IO.
+const USE_CASES: &[&str] = &["tracing", "tokio", "futures_util", "bytes", "matchit"];
 
 /// Where a file stands in the architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +65,12 @@ impl Layer {
 /// Imports follow the table of `docs/ARCHITECTURE.md`.
 pub(crate) fn imports(source: &Source) -> Vec<String> {
     let from = Layer::of(&module_of(&source.file));
-    let of_product = source.mentions.iter().filter(|mention| !mention.in_tests || mention.path[0] == "crate");
-    let faults = of_product.filter_map(|mention| {
-        let reason = if mention.path[0] == "crate" { inner(&from, mention) } else { foreign(&from, mention) }?;
+    let faults = source.mentions.iter().filter_map(|mention| {
+        let reason = match (mention.path[0].as_str(), mention.in_tests) {
+            ("crate", _) => inner(&from, mention),
+            (_, false) => foreign(&from, mention),
+            (_, true) => None,
+        }?;
         Some(format!("{}:{}: `{}`: {reason}", source.file, mention.line, mention.path.join("::")))
     });
     faults.collect()
@@ -107,22 +110,27 @@ fn inner(from: &Layer, mention: &Mention) -> Option<&'static str> {
     {
         return Some("a module reaches another through its `api` alone; where that runs is decided in bootstrap");
     }
-    let allowed = match from {
-        Layer::Kernel => matches!(to, Layer::Kernel),
-        Layer::Platform => matches!(to, Layer::Kernel | Layer::Platform | Layer::Config),
-        Layer::Domain(_) => matches!(to, Layer::Kernel | Layer::Domain(_)),
-        Layer::Api(_) => matches!(to, Layer::Kernel | Layer::Api(_)),
-        Layer::ModuleConfig(_) => {
-            matches!(to, Layer::Kernel | Layer::ModuleConfig(_) | Layer::Config) || is_value_of_platform(mention)
-        }
-        Layer::Application(_) => {
-            matches!(to, Layer::Kernel | Layer::Domain(_) | Layer::Api(_) | Layer::Application(_))
-        }
-        Layer::Adapters(_) | Layer::Face(_) => !matches!(to, Layer::Bootstrap | Layer::Edge | Layer::Modules),
-        Layer::Config => matches!(to, Layer::Kernel | Layer::Config | Layer::ModuleConfig(_) | Layer::Face(_)),
-        Layer::Edge => !matches!(to, Layer::Domain(_) | Layer::Application(_) | Layer::Adapters(_)),
-        Layer::Bootstrap | Layer::Modules => true,
-    };
+    // A test may put its module together as it likes.
+    let allowed = mention.in_tests
+        || match from {
+            Layer::Kernel => matches!(to, Layer::Kernel),
+            Layer::Platform => matches!(to, Layer::Kernel | Layer::Platform | Layer::Config),
+            Layer::Domain(_) => matches!(to, Layer::Kernel | Layer::Domain(_)),
+            Layer::Api(_) => matches!(to, Layer::Kernel | Layer::Api(_)),
+            Layer::ModuleConfig(_) => {
+                matches!(to, Layer::Kernel | Layer::ModuleConfig(_) | Layer::Config) || is_value_of_platform(mention)
+            }
+            Layer::Application(_) => {
+                matches!(
+                    to,
+                    Layer::Kernel | Layer::Domain(_) | Layer::Api(_) | Layer::Application(_) | Layer::ModuleConfig(_)
+                )
+            }
+            Layer::Adapters(_) | Layer::Face(_) => !matches!(to, Layer::Bootstrap | Layer::Edge | Layer::Modules),
+            Layer::Config => matches!(to, Layer::Kernel | Layer::Config | Layer::ModuleConfig(_) | Layer::Face(_)),
+            Layer::Edge => !matches!(to, Layer::Domain(_) | Layer::Application(_) | Layer::Adapters(_)),
+            Layer::Bootstrap | Layer::Modules => true,
+        };
     (!allowed).then(|| reason(from))
 }
 
@@ -138,7 +146,9 @@ fn reason(from: &Layer) -> &'static str {
         Layer::Domain(_) => "the domain rests on the kernel alone",
         Layer::Api(_) => "what others may ask rests on the kernel alone, so that it can be served from anywhere",
         Layer::ModuleConfig(_) => "settings are plain data",
-        Layer::Application(_) => "use cases rest on domain, api and kernel; the outside comes to them through ports",
+        Layer::Application(_) => {
+            "use cases rest on domain, api, settings and kernel; the outside comes to them through ports"
+        }
         Layer::Adapters(_) | Layer::Face(_) => "a module does not know who composes it",
         Layer::Config => "the loader knows sections, not behaviour",
         Layer::Edge | Layer::Bootstrap | Layer::Modules => {
@@ -150,7 +160,8 @@ fn reason(from: &Layer) -> &'static str {
 /// `cfg(feature)` stands in module faces and in bootstrap only.
 pub(crate) fn features(source: &Source) -> Vec<String> {
     let layer = Layer::of(&module_of(&source.file));
-    if matches!(layer, Layer::Face(_) | Layer::Bootstrap | Layer::Modules) {
+    // `platform.rs` is a face too: a technical part that only some roles need comes with them.
+    if matches!(layer, Layer::Face(_) | Layer::Bootstrap | Layer::Modules) || source.file == "src/platform.rs" {
         return Vec::new();
     }
     let gates = source

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use syn::{
-    Attribute, Item, ItemMod, Macro, Path, UseTree,
+    Attribute, ItemMod, Macro, Path, UseTree,
     spanned::Spanned as _,
     visit::{self, Visit},
 };
@@ -46,14 +46,19 @@ impl Source {
         let tree = syn::parse_file(text).unwrap_or_else(|fault| panic!("{file}: {fault}"));
         let mut reader = Reader {
             module: module_of(file),
-            local: local_names(&tree.items),
-            in_tests: false,
+            local: local_names(&tree),
+            in_tests: is_test_file(file),
             mentions: BTreeSet::new(),
             marks: Vec::new(),
         };
         reader.visit_file(&tree);
         Self { file: file.to_owned(), text: text.to_owned(), mentions: reader.mentions, marks: reader.marks }
     }
+}
+
+/// `x/tests.rs` and `x/tests/…` are test modules in files of their own.
+fn is_test_file(file: &str) -> bool {
+    file.ends_with("/tests.rs") || file.contains("/tests/")
 }
 
 /// `src/modules/auth/domain/user.rs` → `crate::modules::auth::domain::user`.
@@ -63,27 +68,39 @@ pub(crate) fn module_of(file: &str) -> Vec<String> {
     std::iter::once("crate").chain(inner).map(str::to_owned).collect()
 }
 
-/// Names that a file defines or brings in itself: a path that begins with one of them is not a foreign crate's.
-fn local_names(items: &[Item]) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for item in items {
-        match item {
-            Item::Mod(module) => {
-                names.insert(module.ident.to_string());
-                if let Some((_, inner)) = &module.content {
-                    names.extend(local_names(inner));
-                }
-            }
-            Item::Use(import) => bound_names(&import.tree, &mut names),
-            _ => {}
+/// Names that a file declares or imports itself: a path that begins with one of them is not a foreign crate's.
+fn local_names(tree: &syn::File) -> BTreeSet<String> {
+    struct Names(BTreeSet<String>);
+    impl<'ast> Visit<'ast> for Names {
+        fn visit_item_mod(&mut self, module: &'ast ItemMod) {
+            self.0.insert(module.ident.to_string());
+            visit::visit_item_mod(self, module);
+        }
+
+        fn visit_item_use(&mut self, import: &'ast syn::ItemUse) {
+            bound_names(&import.tree, &mut self.0);
         }
     }
-    names
+    let mut names = Names(BTreeSet::new());
+    names.visit_file(tree);
+    names.0
 }
 
 fn bound_names(tree: &UseTree, names: &mut BTreeSet<String>) {
     match tree {
-        UseTree::Path(path) => bound_names(&path.tree, names),
+        UseTree::Path(path) => {
+            let imports_itself = match &*path.tree {
+                UseTree::Name(name) => name.ident == "self",
+                UseTree::Group(group) => {
+                    group.items.iter().any(|inner| matches!(inner, UseTree::Name(name) if name.ident == "self"))
+                }
+                _ => false,
+            };
+            if imports_itself {
+                names.insert(path.ident.to_string());
+            }
+            bound_names(&path.tree, names);
+        }
         UseTree::Name(name) => drop(names.insert(name.ident.to_string())),
         UseTree::Rename(rename) => drop(names.insert(rename.rename.to_string())),
         UseTree::Group(group) => group.items.iter().for_each(|inner| bound_names(inner, names)),
@@ -195,6 +212,9 @@ impl<'ast> Visit<'ast> for Reader {
         self.note(&segments, path.span().start().line, false, path.leading_colon.is_some());
         visit::visit_path(self, path);
     }
+
+    /// `pub(crate)` is no import.
+    fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
 
     fn visit_item_mod(&mut self, module: &'ast ItemMod) {
         let outside = self.in_tests;
