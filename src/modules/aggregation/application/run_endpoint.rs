@@ -309,6 +309,3 @@ fn as_argument(value: &RawValue) -> Result<Option<String>, String> {
         _ => Ok(Some(text.to_owned())),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
-    super::super::{
-        application::{catalogue::Endpoint, run_endpoint::texts},
-        config::EndpointAuth,
+    super::super::application::{
+        catalogue::{Access, Endpoint},
+        run_endpoint::texts,
     },
     UseCases,
     aggregate::count,
@@ -28,7 +28,7 @@ pub(super) async fn serve(
     path: web::Path<BTreeMap<String, String>>,
     use_cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
-    authorise(endpoint.auth, &request)?;
+    authorise(endpoint.access, &request)?;
     let query = query(&request)?;
     let explain = explain(&request, &query)?;
     let headers = headers(&request);
@@ -55,13 +55,13 @@ pub(super) async fn serve(
     json(&*answer.response, Some(answer.complete))
 }
 
-fn authorise(auth: EndpointAuth, request: &HttpRequest) -> Result<(), Problem> {
-    if auth == EndpointAuth::None {
+fn authorise(access: Access, request: &HttpRequest) -> Result<(), Problem> {
+    if access == Access::Anybody {
         return Ok(());
     }
     match identify(request) {
         Identity::Known(_) => Ok(()),
-        Identity::Anonymous if auth == EndpointAuth::Optional => Ok(()),
+        Identity::Anonymous if access == Access::Optional => Ok(()),
         Identity::Anonymous => Err(refusal(None)),
         Identity::Refused(fault) => Err(refusal(Some(&fault))),
     }
