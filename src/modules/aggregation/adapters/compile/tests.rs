@@ -146,7 +146,7 @@ async fn for_each_keeps_order_bounds_calls_and_tells_failures_by_null() {
     let mut each = step("quick", "each", &["a"], ".item");
     each["for_each"] = ".results.a.ids[], 1, 2, 3, 4".into();
     each["concurrency"] = 2.into();
-    let (answer, fake, took) =
+    let (answer, fake, _) =
         run(serde_json::json!([step("quick", "a", &[], "1"), each]), Some(".results.each | map(.id)")).await;
     let answer = answer.expect("an answer");
     assert_eq!(answer.response.get(), r#"["x",null,"y","1","2","3","4"]"#);
