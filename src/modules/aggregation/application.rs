@@ -2,7 +2,6 @@
 
 pub(super) mod aggregate;
 pub(super) mod catalogue;
-pub(super) mod compile;
 pub(super) mod error;
 pub(super) mod ports;
 pub(super) mod run_endpoint;

@@ -7,12 +7,13 @@ use utoipa::OpenApi as _;
 
 use super::{
     adapters::{
+        compile::compile,
         evaluation::{WorkerCommand, WorkerPool},
         http::{self, Documented, UseCases},
         jaq::Jaq,
         source::HttpSources,
     },
-    application::{aggregate::Aggregate, compile::compile, run_endpoint::RunEndpoint, transform::Transform},
+    application::{aggregate::Aggregate, run_endpoint::RunEndpoint, transform::Transform},
     config::AggregationConfig,
     domain::template::UrlTemplate,
 };

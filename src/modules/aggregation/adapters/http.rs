@@ -35,7 +35,7 @@ pub(crate) fn configure(use_cases: &Arc<UseCases>, app: &mut web::ServiceConfig)
     app.service(resource("/data/transform", "POST").route(web::post().to(transform::transform)));
     for endpoint in &use_cases.catalogue.endpoints {
         let served = Arc::clone(endpoint);
-        let serve = move |request, path, use_cases| endpoint::serve(Arc::clone(&served), request, path, use_cases);
+        let serve = move |request, use_cases| endpoint::serve(Arc::clone(&served), request, use_cases);
         // The configuration writes `{*rest}` for what actix writes `{rest:.*}`.
         let path = endpoint.path.split('/').map(|segment| match segment.strip_prefix("{*") {
             Some(rest) => format!("{{{}:.*}}", rest.trim_end_matches('}')),

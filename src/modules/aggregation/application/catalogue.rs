@@ -2,11 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use super::{
-    super::{
-        config::EndpointAuth,
-        domain::{plan::Plan, rule::Rule, template::UrlTemplate},
-    },
+    super::domain::{plan::Plan, rule::Rule, template::UrlTemplate},
     ports::Program,
 };
 
@@ -52,13 +51,26 @@ pub(crate) struct Source {
     pub(crate) select: Option<Arc<dyn Program>>,
 }
 
+/// Whether an endpoint needs a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Access {
+    /// Nobody looks.
+    #[serde(rename = "none")]
+    Anybody,
+    /// Looked at when sent; a bad one is refused.
+    Optional,
+    /// Needed.
+    Required,
+}
+
 /// An endpoint.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     /// Below `/data`, in the router's syntax.
     pub(crate) path: String,
     /// Whether a token is needed.
-    pub(crate) auth: EndpointAuth,
+    pub(crate) access: Access,
     /// For all steps.
     pub(crate) timeout: Duration,
     /// The calls.

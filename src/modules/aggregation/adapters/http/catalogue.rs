@@ -54,7 +54,7 @@ pub(super) async fn endpoints(_caller: Caller, use_cases: web::Data<UseCases>) -
             "method": "GET",
             "path": format!("/data{}", endpoint.path),
             "arguments": parameters(&endpoint.path),
-            "auth": endpoint.auth,
+            "auth": endpoint.access,
             "timeout_ms": u64::try_from(endpoint.timeout.as_millis()).unwrap_or(u64::MAX),
             "steps": steps.collect::<Vec<_>>(),
         })

@@ -1,13 +1,13 @@
 //! Configured endpoints below `/data`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
-    super::super::{
-        application::{catalogue::Endpoint, run_endpoint::texts},
-        config::EndpointAuth,
+    super::super::application::{
+        catalogue::{Access, Endpoint},
+        run_endpoint::texts,
     },
     UseCases,
     aggregate::count,
@@ -25,15 +25,14 @@ const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization"
 pub(super) async fn serve(
     endpoint: Arc<Endpoint>,
     request: HttpRequest,
-    path: web::Path<BTreeMap<String, String>>,
     use_cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
-    authorise(endpoint.auth, &request)?;
+    authorise(endpoint.access, &request)?;
     let query = query(&request)?;
     let explain = explain(&request, &query)?;
     let headers = headers(&request);
-    let pair = |(name, value): (&'_ String, &'_ String)| (name.clone(), value.clone());
-    let path: Vec<(String, String)> = path.iter().map(pair).collect();
+    let path: Vec<(String, String)> =
+        request.match_info().iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
     let seen = headers.client.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
     let scope = [
         ("path", texts(path.iter().map(|(name, value)| (name.as_str(), value.as_str())))),
@@ -55,14 +54,44 @@ pub(super) async fn serve(
     json(&*answer.response, Some(answer.complete))
 }
 
-fn authorise(auth: EndpointAuth, request: &HttpRequest) -> Result<(), Problem> {
-    if auth == EndpointAuth::None {
+fn authorise(access: Access, request: &HttpRequest) -> Result<(), Problem> {
+    if access == Access::Anybody {
         return Ok(());
     }
     match identify(request) {
         Identity::Known(_) => Ok(()),
-        Identity::Anonymous if auth == EndpointAuth::Optional => Ok(()),
+        Identity::Anonymous if access == Access::Optional => Ok(()),
         Identity::Anonymous => Err(refusal(None)),
         Identity::Refused(fault) => Err(refusal(Some(&fault))),
+    }
+}
+
+/// Percent-decodes a path parameter; what the router left encoded (`%2F`, `%25`) is the parameter's own.
+fn decode(value: &str) -> String {
+    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = value.as_bytes();
+    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while let Some(byte) = bytes.get(at) {
+        match (byte, hex(bytes.get(at + 1)), hex(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(u8::try_from(high * 16 + low).unwrap_or(b'%'));
+                at += 3;
+            }
+            _ => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn parameters_are_decoded_once() {
+        for (encoded, decoded) in [("a%2Fb", "a/b"), ("%2525", "%25"), ("%", "%"), ("%zz", "%zz"), ("%C3%BC+", "ü+")] {
+            assert_eq!(super::decode(encoded), decoded);
+        }
     }
 }

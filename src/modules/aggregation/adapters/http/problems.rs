@@ -3,13 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::super::application::error::AggregationError;
-use crate::{
-    kernel::ErrorKind,
-    platform::http::{
-        Problem, ProblemType,
-        problem::{MALFORMED_REQUEST, general},
-    },
-};
+use crate::platform::http::{Problem, ProblemType, problem::general};
 
 const UNKNOWN_SOURCE: ProblemType = ProblemType {
     code: "unknown-source",
@@ -69,24 +63,25 @@ pub(crate) const PROBLEMS: &[&ProblemType] = &[
 impl From<AggregationError> for Problem {
     fn from(error: AggregationError) -> Self {
         let detail = error.to_string();
+        let kind = general(error.kind());
         match error {
-            AggregationError::BadQuery(_) => Self::new(&MALFORMED_REQUEST, detail),
+            AggregationError::BadQuery(_) => Self::new(kind, detail),
             AggregationError::UnknownSource { .. } => Self::new(&UNKNOWN_SOURCE, detail),
             AggregationError::MissingArgument { .. } => Self::new(&MISSING_ARGUMENT, detail),
             AggregationError::BadArgument { .. } => Self::new(&BAD_ARGUMENT, detail),
             AggregationError::RequiredSource { timeout, reports, .. } => {
                 let sources: Map<String, Value> =
                     reports.into_iter().map(|(name, report)| (name, json!(report))).collect();
-                let kind = if timeout { &SOURCE_TIMEOUT } else { &SOURCE_FAILED };
-                Self::new(kind, detail).with_member("sources", Value::Object(sources))
+                let required = if timeout { &SOURCE_TIMEOUT } else { &SOURCE_FAILED };
+                Self::new(required, detail).with_member("sources", Value::Object(sources))
             }
             AggregationError::Response(_) => Self::new(&RESPONSE_FAILED, detail),
             AggregationError::Rules(faults) => Self::invalid(faults),
             AggregationError::Limit(what) => Self::new(&TRANSFORM_LIMIT, detail).with_member("limit", json!(what)),
-            AggregationError::Busy(wait) => Self::new(general(ErrorKind::Unavailable), detail).retry_after(wait),
+            AggregationError::Busy(wait) => Self::new(kind, detail).retry_after(wait),
             AggregationError::Broken(_) => {
                 tracing::error!(event = "aggregation_broken", detail, "aggregation is broken");
-                Self::new(general(ErrorKind::Internal), "a fault of the server")
+                Self::new(kind, "a fault of the server")
             }
         }
     }

@@ -2,17 +2,17 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{
-    super::{
-        config::{AggregationConfig, EndpointConfig, RulesetConfig, SourceConfig, StepConfig},
-        domain::{
-            plan::{Plan, StepShape, results_named},
-            rule,
-            template::{UrlTemplate, is_name},
-        },
+use super::super::{
+    application::{
+        catalogue::{Access, Catalogue, Endpoint, Ruleset, Source, Step},
+        ports::{Compiler, Program},
     },
-    catalogue::{Catalogue, Endpoint, Ruleset, Source, Step},
-    ports::{Compiler, Program},
+    config::{AggregationConfig, EndpointAuth, EndpointConfig, RulesetConfig, SourceConfig, StepConfig},
+    domain::{
+        plan::{Plan, StepShape, results_named},
+        rule,
+        template::{UrlTemplate, is_name},
+    },
 };
 use crate::kernel::SettingFault;
 
@@ -172,7 +172,11 @@ impl Compiling<'_> {
         if let (Some(steps), Ok(plan)) = (steps.into_iter().collect::<Option<Vec<_>>>(), plan) {
             self.catalogue.endpoints.push(Arc::new(Endpoint {
                 path: config.path.clone(),
-                auth: config.auth,
+                access: match config.auth {
+                    EndpointAuth::None => Access::Anybody,
+                    EndpointAuth::Optional => Access::Optional,
+                    EndpointAuth::Required => Access::Required,
+                },
                 timeout: config.timeout.get(),
                 steps,
                 plan,
@@ -277,3 +281,6 @@ fn shape(step: &StepConfig) -> StepShape {
         programs: arguments.chain(for_each).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

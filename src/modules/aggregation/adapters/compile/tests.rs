@@ -1,30 +1,35 @@
-//! The planner with a fake source.
+//! Endpoints from their configuration to their answer, with a fake source.
 
-use std::sync::Mutex;
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 
-use super::{
-    super::{
-        super::{
-            adapters::jaq::Jaq,
-            config::{AggregationConfig, EndpointConfig, EvaluationConfig, SourceConfig},
-            domain::{data::take, outcome::CacheUse},
-        },
-        catalogue::Source,
-        compile::compile,
+use super::{super::jaq::Jaq, *};
+use crate::{
+    kernel::{
+        SystemClock,
+        units::{ByteSize, Span},
     },
-    *,
-};
-use crate::kernel::{
-    SystemClock,
-    units::{ByteSize, Span},
+    modules::aggregation::{
+        application::{
+            error::AggregationError,
+            ports::{RequestHeaders, SourceAnswer, SourceCaller},
+            run_endpoint::{EndpointAnswer, RunEndpoint, texts},
+        },
+        config::EvaluationConfig,
+        domain::{
+            data::take,
+            outcome::{CacheUse, SourceReport, SourceStatus},
+        },
+    },
 };
 
-/// Answers `/NAME/ARGUMENT` after `MS` milliseconds as its address says: `http://fake/MS/STATUS/ARGUMENT`.
+/// Answers as its address says: `http://fake/MS/STATUS/ARGUMENT`.
 #[derive(Default)]
 struct Fake {
-    log: Mutex<Vec<(String, u128)>>,
     busy: Mutex<(usize, usize)>,
 }
 
@@ -41,7 +46,6 @@ impl SourceCaller for Fake {
         let wait: u64 = parts.next().expect("ms").parse().expect("ms");
         let status: u16 = parts.next().expect("status").parse().expect("status");
         let argument = parts.next().unwrap_or("").to_owned();
-        self.log.lock().expect("log").push((format!("{}:{argument}", source.name), 0));
         let in_time = wait <= u64::try_from(source.timeout.as_millis()).expect("small");
         tokio::time::sleep(Duration::from_millis(wait).min(source.timeout)).await;
         self.busy.lock().expect("busy").0 -= 1;
@@ -142,7 +146,7 @@ async fn for_each_keeps_order_bounds_calls_and_tells_failures_by_null() {
     let mut each = step("quick", "each", &["a"], ".item");
     each["for_each"] = ".results.a.ids[], 1, 2, 3, 4".into();
     each["concurrency"] = 2.into();
-    let (answer, fake, took) =
+    let (answer, fake, _) =
         run(serde_json::json!([step("quick", "a", &[], "1"), each]), Some(".results.each | map(.id)")).await;
     let answer = answer.expect("an answer");
     assert_eq!(answer.response.get(), r#"["x",null,"y","1","2","3","4"]"#);
@@ -198,8 +202,7 @@ fn every_fault_of_a_configuration_is_told_with_its_key() {
     config.sources[1].name = "late".to_owned();
     config.sources[2].forward_headers = vec!["Host".to_owned()];
     let rule = serde_json::json!({"op": "filter", "where": "nosuch"});
-    config.rulesets =
-        vec![crate::modules::aggregation::config::RulesetConfig { name: "r".to_owned(), rules: vec![rule] }];
+    config.rulesets = vec![RulesetConfig { name: "r".to_owned(), rules: vec![rule] }];
     let faults = compile(&config, &Jaq).expect_err("faults");
     let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
     for key in [

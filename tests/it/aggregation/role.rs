@@ -1,0 +1,7 @@
+//! The role alone, without the gateway and tokens before it: with real sources and real workers.
+
+mod app;
+mod endpoints;
+mod hostile;
+mod sources;
+mod transform;

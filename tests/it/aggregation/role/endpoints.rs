@@ -1,0 +1,72 @@
+//! Configured endpoints.
+
+use serde_json::json;
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{method, path},
+};
+
+use super::app::{As, TestRole, config};
+
+async fn shop() -> MockServer {
+    let server = MockServer::start().await;
+    for (at, body) in [
+        ("/users/4%2F2", json!({"id": 42, "name": "Ann"})),
+        ("/orders/42", json!([{"product_id": "b"}, {"product_id": "gone"}, {"product_id": "a"}])),
+        ("/products/a", json!({"title": "A"})),
+        ("/products/b", json!({"title": "B"})),
+    ] {
+        Mock::given(method("GET"))
+            .and(path(at))
+            .respond_with(ResponseTemplate::new(200).set_body_json(body))
+            .mount(&server)
+            .await;
+    }
+    server
+}
+
+fn dashboard(server: &MockServer, auth: &str) -> vestibule::modules::aggregation::AggregationConfig {
+    let source = |name: &str| json!({"name": name, "url": format!("{}/{name}/{{id}}", server.uri())});
+    let endpoint = json!({
+        "path": "/dashboard/{user_id}",
+        "auth": auth,
+        "steps": [
+            {"source": "users", "as": "user", "required": true, "with": {"id": ".path.user_id"}},
+            {"source": "orders", "after": ["user"], "with": {"id": ".results.user.id"}},
+            {"source": "products", "after": ["orders"], "for_each": ".results.orders[].product_id", "with": {"id": ".item"}},
+        ],
+        "response": "{name: .results.user.name, titles: [.results.products[].title?], lang: .query.lang, auth: .headers.authorization}",
+    });
+    config(json!([source("users"), source("orders"), source("products")]), json!([endpoint]), json!([]))
+}
+
+#[actix_web::test]
+async fn a_chain_of_calls_makes_one_answer() {
+    let server = shop().await;
+    let role = TestRole::start(&dashboard(&server, "required"));
+    let request = actix_web::test::TestRequest::get().uri("/data/dashboard/4%2F2?lang=de");
+    let answer = role.call(As::User, request.insert_header(("authorization", "Bearer x"))).await;
+    assert_eq!(answer.text, r#"{"name":"Ann","titles":["B",null,"A"],"lang":"de","auth":null}"#);
+    assert_eq!((answer.status, answer.complete.as_deref()), (200, Some("false")));
+
+    let explained = role.get(As::Operator, "/data/dashboard/4%2F2?explain=true").await.json();
+    assert_eq!((&explained["response"]["name"], &explained["explain"][2]["calls"]), (&json!("Ann"), &json!(3)));
+    assert_eq!(role.get(As::User, "/data/dashboard/4%2F2?explain=true").await.status, 403);
+    assert_eq!(role.get(As::Nobody, "/data/dashboard/4%2F2").await.status, 401);
+    assert_eq!(role.get(As::User, "/data/dashboard/7").await.status, 502);
+    let listed = role.get(As::User, "/data/endpoints").await.json();
+    assert_eq!(
+        (&listed["items"][0]["path"], &listed["items"][0]["arguments"]),
+        (&json!("/data/dashboard/{user_id}"), &json!(["user_id"]))
+    );
+}
+
+#[actix_web::test]
+async fn an_open_endpoint_needs_no_token() {
+    let server = shop().await;
+    for auth in ["none", "optional"] {
+        let role = TestRole::start(&dashboard(&server, auth));
+        assert_eq!(role.get(As::Nobody, "/data/dashboard/4%2F2").await.status, 200, "{auth}");
+        assert_eq!(role.get(As::Nobody, "/data/dashboard/4%2F2?explain=true").await.status, 401, "{auth}");
+    }
+}

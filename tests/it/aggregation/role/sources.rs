@@ -1,0 +1,137 @@
+//! `/data/aggregate`
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{header, method, path},
+};
+
+use super::app::{As, TestRole, config};
+
+fn ok(body: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_raw(body, "application/json")
+}
+
+async fn answers(server: &MockServer, at: &str, answer: ResponseTemplate) {
+    Mock::given(method("GET")).and(path(at)).respond_with(answer).mount(server).await;
+}
+
+fn source(server: &MockServer, name: &str, path: &str) -> Value {
+    json!({"name": name, "url": format!("{}{path}", server.uri()), "timeout": "300ms"})
+}
+
+#[actix_web::test]
+async fn sources_stand_side_by_side_byte_for_byte_in_the_order_asked_for() {
+    let server = MockServer::start().await;
+    answers(&server, "/users/4%2F2", ok(r#"{"b": 1.10, "a": 12345678901234567890123}"#)).await;
+    answers(&server, "/empty", ResponseTemplate::new(204)).await;
+    answers(&server, "/full", ok(r#"{"id": 1, "secret": 2}"#)).await;
+    let mut selected = source(&server, "selected", "/full");
+    selected["select"] = "{id}".into();
+    let sources = json!([source(&server, "user", "/users/{id}"), source(&server, "empty", "/empty"), selected]);
+    let role = TestRole::start(&config(sources, json!([]), json!([])));
+
+    let answer = role.get(As::User, "/data/aggregate?sources=selected,user,empty&id=4%2F2").await;
+    let data = r#"{"data":{"selected":{"id":1},"user":{"b": 1.10, "a": 12345678901234567890123},"empty":null},"meta":"#;
+    assert!(answer.text.starts_with(data), "{}", answer.text);
+    let meta = &answer.json()["meta"];
+    assert_eq!((&meta["complete"], answer.complete.as_deref()), (&json!(true), Some("true")));
+    assert_eq!((&meta["sources"]["user"]["status"], &meta["sources"]["user"]["cache"]), (&json!("ok"), &json!("miss")));
+    assert_eq!(meta["sources"]["empty"]["http_status"], 204);
+}
+
+#[actix_web::test]
+async fn what_fails_is_told_and_nothing_more() {
+    let server = MockServer::start().await;
+    answers(&server, "/good", ok("1")).await;
+    answers(&server, "/error", ResponseTemplate::new(503)).await;
+    answers(&server, "/html", ok("<html>")).await;
+    answers(&server, "/deep", ok(&("[".repeat(10_000) + &"]".repeat(10_000)))).await;
+    answers(&server, "/large", ok(&format!("\"{}\"", "x".repeat(70_000)))).await;
+    answers(&server, "/slow", ok("1").set_delay(Duration::from_secs(5))).await;
+    let metadata = "http://169.254.169.254/latest/meta-data";
+    answers(&server, "/moved", ResponseTemplate::new(302).insert_header("location", metadata)).await;
+    let names = ["good", "error", "html", "deep", "large", "slow", "moved"];
+    let mut sources: Vec<_> = names.iter().map(|name| source(&server, name, &format!("/{name}"))).collect();
+    sources.push(json!({"name": "dead", "url": "http://127.0.0.1:1/"}));
+    let role = TestRole::start(&config(sources.into(), json!([]), json!([])));
+
+    let answer = role.get(As::User, "/data/aggregate?sources=good,error,html,deep,large,slow,moved,dead").await;
+    assert_eq!((answer.status, answer.complete.as_deref()), (200, Some("false")), "{}", answer.text);
+    let body = answer.json();
+    assert_eq!(body["data"]["good"], 1);
+    let status = |name: &str| body["meta"]["sources"][name]["status"].as_str().unwrap().to_owned();
+    for name in ["error", "html", "deep", "large", "moved", "dead"] {
+        assert_eq!((status(name).as_str(), &body["data"][name]), ("error", &Value::Null), "{name}");
+    }
+    assert_eq!(status("slow"), "timeout");
+    assert_eq!(body["meta"]["sources"]["error"]["http_status"], 503);
+    assert_eq!(body["meta"]["sources"]["moved"]["http_status"], 302);
+}
+
+#[actix_web::test]
+async fn a_required_source_decides() {
+    let server = MockServer::start().await;
+    answers(&server, "/good", ok("1")).await;
+    answers(&server, "/error", ResponseTemplate::new(500)).await;
+    answers(&server, "/slow", ok("1").set_delay(Duration::from_secs(5))).await;
+    let required = |name: &str| {
+        let mut source = source(&server, name, &format!("/{name}"));
+        source["required"] = true.into();
+        source
+    };
+    let sources = json!([source(&server, "good", "/good"), required("error"), required("slow")]);
+    let role = TestRole::start(&config(sources, json!([]), json!([])));
+    let failed = role.get(As::User, "/data/aggregate?sources=good,error").await;
+    assert_eq!(
+        (failed.status, &failed.json()["sources"]["error"]["http_status"]),
+        (502, &json!(500)),
+        "{}",
+        failed.text
+    );
+    let late = role.get(As::User, "/data/aggregate?sources=good,slow").await;
+    assert_eq!((late.status, &late.json()["sources"]["slow"]["status"]), (504, &json!("timeout")), "{}", late.text);
+}
+
+#[actix_web::test]
+async fn bad_calls_are_refused_before_anything_is_called() {
+    let server = MockServer::start().await;
+    let role = TestRole::start(&config(json!([source(&server, "user", "/users/{id}")]), json!([]), json!([])));
+    for (query, code) in [
+        ("", "malformed-request"),
+        ("?sources=", "malformed-request"),
+        ("?sources=user&sources=user&id=1", "malformed-request"),
+        ("?sources=user&id=1&id=2", "malformed-request"),
+        ("?sources=nosuch", "unknown-source"),
+        ("?sources=user", "missing-argument"),
+        ("?sources=user&id=..", "bad-argument"),
+        ("?sources=user&id=", "bad-argument"),
+    ] {
+        let answer = role.get(As::User, &format!("/data/aggregate{query}")).await;
+        assert_eq!((answer.status, answer.code), (400, Some(code)), "{query}: {}", answer.text);
+    }
+    assert!(server.received_requests().await.unwrap().is_empty());
+    for path in ["/data/aggregate?sources=user&id=1", "/data/sources", "/data/endpoints"] {
+        assert_eq!(role.get(As::Nobody, path).await.status, 401, "{path}");
+    }
+    assert_eq!(role.get(As::User, "/data/aggregate?sources=user&id=1&explain=true").await.status, 403);
+    let listed = role.get(As::User, "/data/sources").await.json();
+    assert_eq!((&listed["items"][0]["name"], &listed["items"][0]["arguments"]), (&json!("user"), &json!(["id"])));
+}
+
+#[actix_web::test]
+async fn only_named_headers_are_passed_on() {
+    let server = MockServer::start().await;
+    let expected = Mock::given(method("GET")).and(path("/h")).and(header("accept-language", "de"));
+    expected.and(header("accept-encoding", "identity")).respond_with(ok("1")).mount(&server).await;
+    let mut named = source(&server, "h", "/h");
+    named["forward_headers"] = json!(["Accept-Language"]);
+    let role = TestRole::start(&config(json!([named]), json!([]), json!([])));
+    let request = actix_web::test::TestRequest::get().uri("/data/aggregate?sources=h");
+    let request = request.insert_header(("accept-language", "de")).insert_header(("cookie", "a=b"));
+    let answer = role.call(As::User, request).await;
+    assert_eq!(answer.json()["data"]["h"], 1, "{}", answer.text);
+    assert!(!server.received_requests().await.unwrap()[0].headers.contains_key("cookie"));
+}
