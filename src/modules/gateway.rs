@@ -14,3 +14,6 @@ pub use adapters::{
 };
 pub use config::GatewayConfig;
 pub use placement::{Placement, RoleRoute, front_door, open_paths};
+
+#[cfg(all(test, feature = "gateway"))]
+mod tests;
