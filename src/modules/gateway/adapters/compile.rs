@@ -355,10 +355,13 @@ impl Compiler<'_> {
         for (number, name) in names.iter().enumerate() {
             match Method::from_bytes(name.as_bytes()) {
                 Ok(method) if !name.bytes().any(|byte| byte.is_ascii_lowercase()) && name != "CONNECT" => {
-                    methods.push(method)
+                    methods.push(method);
                 }
                 _ => {
-                    self.fault(format!("{key}[{number}]"), format!("expected a method such as \"GET\", found {name:?}"))
+                    self.fault(
+                        format!("{key}[{number}]"),
+                        format!("expected a method such as \"GET\", found {name:?}"),
+                    );
                 }
             }
         }

@@ -63,6 +63,6 @@ async fn ask(target: &Target, path: &str) -> Option<http::StatusCode> {
     let answer = sender.send_request(request);
     tokio::select! {
         answer = answer => answer.ok().map(|answer| answer.status()),
-        _ = async { let _ = driver.await; std::future::pending::<()>().await } => None,
+        () = async { let _ = driver.await; std::future::pending::<()>().await } => None,
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn count(
     client: &Client,
 ) -> Decision {
     let ip = Subject::Ip(client.ip);
-    let header = |name: &str| request.headers().get(name).map(|value| Subject::Text(value.as_bytes())).unwrap_or(ip);
+    let header = |name: &str| request.headers().get(name).map_or(ip, |value| Subject::Text(value.as_bytes()));
     match &policy.per {
         Per::Ip => limiter.take(policy, ip),
         Per::Route => limiter.take(policy, Subject::Everybody),

@@ -81,7 +81,11 @@ pub(super) struct Policy {
 
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy").field("name", &self.name).field("per", &self.per).field("limit", &self.limit).finish()
+        f.debug_struct("Policy")
+            .field("name", &self.name)
+            .field("per", &self.per)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 

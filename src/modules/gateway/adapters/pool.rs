@@ -11,7 +11,7 @@ use std::{
 use super::connection::Link;
 
 /// An idle connection is closed after so long.
-const IDLE_TIME: Duration = Duration::from_secs(60);
+const IDLE_TIME: Duration = Duration::from_mins(1);
 /// No more idle connections to one target in one thread.
 const MOST_IDLE: usize = 256;
 /// Between two looks for connections that grew old or were closed by their targets.

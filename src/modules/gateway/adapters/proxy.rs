@@ -84,7 +84,7 @@ pub(super) async fn call(
     }
     let mut tried: Vec<usize> = Vec::new();
     let mut last: Option<Fault> = None;
-    let mut tries = 0;
+    let mut retries = 0;
     loop {
         // A fault that was retried is the answer when the breaker opens or no other target is left.
         let permit = match upstream.breaker.admit() {
@@ -123,12 +123,12 @@ pub(super) async fn call(
             }
             Err(fault) => judge_fault(upstream, number, permit, *fault, outgoing),
         };
-        if wants_retry && may_retry(upstream, outgoing, tries) {
-            tries += 1;
+        if wants_retry && may_retry(upstream, outgoing, retries) {
+            retries += 1;
             tried.push(number);
             last = outcome.err();
             metrics.retried.increment(1);
-            pause(upstream, tries, deadline).await;
+            pause(upstream, retries, deadline).await;
             continue;
         }
         return match outcome {
@@ -315,9 +315,8 @@ async fn respond(
     let bodiless = outgoing.head.method == actix_web::http::Method::HEAD;
     let announced = head.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let size = match (bodiless, announced, incoming.size_hint().exact()) {
-        (true, Some(length), _) => BodySize::Sized(length),
+        (true, Some(length), _) | (false, _, Some(length)) => BodySize::Sized(length),
         (true, None, _) => BodySize::None,
-        (false, _, Some(length)) => BodySize::Sized(length),
         (false, _, None) => BodySize::Stream,
     };
     let exchange = Exchange {
@@ -330,10 +329,15 @@ async fn respond(
     };
     let mut body = ResponseBody::new(incoming, size, exchange);
     if body.is_at_end() {
-        std::future::poll_fn(|cx| std::task::Poll::Ready(body.finish(cx))).await;
+        std::future::poll_fn(|cx| {
+            body.finish(cx);
+            std::task::Poll::Ready(())
+        })
+        .await;
     }
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
-    let declared = Declared::read(head.headers.get_all(http::header::CONNECTION).iter().map(|value| value.as_bytes()));
+    let declared =
+        Declared::read(head.headers.get_all(http::header::CONNECTION).iter().map(http::HeaderValue::as_bytes));
     let headers = response.headers_mut();
     headers.reserve(head.headers.len() + 8);
     for (name, value) in &head.headers {

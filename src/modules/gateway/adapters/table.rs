@@ -132,7 +132,8 @@ pub(super) fn shape_of(pattern: &str) -> (String, Vec<String>) {
         let Some(close) = rest.find('}') else { break };
         let name = &rest[..close];
         let star = if name.starts_with('*') { "*" } else { "" };
-        shape.push_str(&format!("{star}p{}}}", names.len()));
+        let number = names.len().to_string();
+        shape.extend([star, "p", &number, "}"]);
         names.push(name.trim_start_matches('*').to_owned());
         rest = &rest[close + 1..];
     }

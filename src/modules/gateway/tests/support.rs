@@ -62,7 +62,7 @@ fn verifier() -> Arc<TokenVerifier> {
     let rules = TokenRules {
         issuer: "http://issuer".to_owned(),
         audience: "vestibule".to_owned(),
-        revocation_max_staleness: Duration::from_secs(3600),
+        revocation_max_staleness: Duration::from_hours(1),
     };
     let verifier = TokenVerifier::new(rules, Arc::new(SystemClock));
     verifier.set_keys(KeyRing::default().with_shared_secret(SECRET));
@@ -125,6 +125,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
             })
     })
     .workers(1)
+    .h1_allow_half_closed(false)
     .disable_signals()
     .bind(("127.0.0.1", 0))
     .unwrap();
