@@ -30,4 +30,4 @@ mod upstream;
 pub use explain::{Explanation, RouteSummary};
 pub use middleware::{GatewayMiddleware, GatewayService};
 pub use problems::PROBLEMS;
-pub use start::{Gateway, GatewayParts, RoutePlan, check};
+pub use start::{Gateway, GatewayParts, RoutePlan, check, openapi};

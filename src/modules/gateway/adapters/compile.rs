@@ -122,7 +122,11 @@ impl Compiler<'_> {
         let mut placed = HashSet::new();
         for role in self.around.roles {
             if let (Placement::Remote(url), true) = (&role.placement, placed.insert(role.role)) {
-                self.upstream(&format!("services.{}", role.role), &role_upstream(role.role, url), true);
+                self.upstream(
+                    &format!("services.{}", role.role),
+                    &role_upstream(role.role, url, &self.config.breaker),
+                    true,
+                );
             }
         }
     }
@@ -471,7 +475,7 @@ impl Compiler<'_> {
 }
 
 /// A role that runs elsewhere, as an upstream with defaults.
-fn role_upstream(role: Role, url: &str) -> UpstreamConfig {
+fn role_upstream(role: Role, url: &str, breaker: &BreakerConfig) -> UpstreamConfig {
     UpstreamConfig {
         name: role.as_str().to_owned(),
         targets: vec![TargetConfig { url: url.to_owned(), weight: 1 }],
@@ -484,7 +488,7 @@ fn role_upstream(role: Role, url: &str) -> UpstreamConfig {
         max_in_flight: 1024,
         health: None,
         outlier: None,
-        breaker: BreakerConfig::default(),
+        breaker: breaker.clone(),
         retry: None,
     }
 }

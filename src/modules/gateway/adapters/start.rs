@@ -21,7 +21,7 @@ use super::{
     policies::Cors,
 };
 use crate::{
-    kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock},
+    kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
     modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
     platform::{random::SystemRandom, tokens::TokenVerifier},
 };
@@ -30,14 +30,12 @@ use crate::{
 pub struct GatewayParts<'a> {
     /// Its configuration.
     pub config: &'a GatewayConfig,
-    /// The largest request body, in bytes, where a route does not say.
-    pub body_limit: u64,
+    /// The largest request body, where a route does not say.
+    pub body_limit: ByteSize,
     /// From these peers `X-Forwarded-*` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The public paths of the roles, and where each role is.
     pub roles: Vec<RoleRoute>,
-    /// Paths that the application serves itself, without any policy; [`open_paths`] are the usual ones.
-    pub open: Vec<String>,
     /// Verifies access tokens.
     pub verifier: Arc<TokenVerifier>,
     /// Time.
@@ -66,13 +64,14 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// Compiles the configuration and begins the health checks. Must be called in a runtime, after the metrics recorder
-    /// was installed: the gateway's metrics are registered here, once.
-    pub fn start(parts: GatewayParts<'_>) -> Result<Self, StartError> {
+    /// Compiles the configuration and begins the health checks. Must be called after the metrics recorder was installed:
+    /// the gateway's metrics are registered here, once.
+    #[expect(clippy::unused_async, reason = "the health checks need a runtime to begin in")]
+    pub async fn start(parts: GatewayParts<'_>) -> Result<Self, StartError> {
         let around = Surroundings {
-            body_limit: parts.body_limit,
+            body_limit: parts.body_limit.0,
             roles: &parts.roles,
-            open: &parts.open,
+            open: &open_paths(parts.config),
             clock: parts.clock.clone(),
             random: parts.random.clone(),
         };
@@ -104,22 +103,23 @@ impl Gateway {
         service.service(web::resource(path).app_data(data).route(web::get().to(list_upstreams)));
     }
 
-    /// The administration's part of the OpenAPI document.
-    pub fn openapi() -> utoipa::openapi::OpenApi {
-        AdminApi::openapi()
+    /// Ends the background tasks, and waits until they have.
+    pub async fn stop(&self) {
+        for task in self.abort() {
+            let _ = task.await;
+        }
     }
 
-    /// Ends the background tasks.
-    pub fn stop(&self) {
-        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            task.abort();
-        }
+    fn abort(&self) -> Vec<JoinHandle<()>> {
+        let tasks: Vec<_> = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        tasks.iter().for_each(JoinHandle::abort);
+        tasks
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.stop();
+        self.abort();
     }
 }
 
@@ -137,9 +137,13 @@ impl fmt::Debug for RoutePlan<'_> {
 
 impl<'a> RoutePlan<'a> {
     /// Compiles the routes, or tells every fault.
-    pub fn new(config: &'a GatewayConfig, body_limit: u64, roles: &[RoleRoute]) -> Result<Self, Vec<SettingFault>> {
+    pub fn new(
+        config: &'a GatewayConfig,
+        body_limit: ByteSize,
+        roles: &[RoleRoute],
+    ) -> Result<Self, Vec<SettingFault>> {
         let around = Surroundings {
-            body_limit,
+            body_limit: body_limit.0,
             roles,
             open: &open_paths(config),
             clock: Arc::new(SystemClock),
@@ -160,8 +164,17 @@ impl<'a> RoutePlan<'a> {
     }
 }
 
+/// The administration's part of the OpenAPI document, at the prefix where it is served.
+pub fn openapi(config: &GatewayConfig) -> utoipa::openapi::OpenApi {
+    let mut document = AdminApi::openapi();
+    let paths = std::mem::take(&mut document.paths.paths);
+    let moved = paths.into_iter().map(|(path, item)| (path.replacen("/admin", &config.admin_prefix, 1), item));
+    document.paths.paths = moved.collect();
+    document
+}
+
 /// Every fault of the configuration, with its full key; empty: none.
 pub fn check(config: &GatewayConfig) -> Vec<SettingFault> {
     let roles = front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local));
-    RoutePlan::new(config, u64::MAX, &roles).err().unwrap_or_default()
+    RoutePlan::new(config, ByteSize(u64::MAX), &roles).err().unwrap_or_default()
 }

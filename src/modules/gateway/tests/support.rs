@@ -15,8 +15,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::Service as _, w
 use futures_util::FutureExt as _;
 
 use crate::{
-    kernel::{Role, SystemClock},
-    modules::gateway::{Gateway, GatewayConfig, GatewayParts, Placement, front_door, open_paths},
+    kernel::{Role, SystemClock, units::ByteSize},
+    modules::gateway::{Gateway, GatewayConfig, GatewayParts, Placement, front_door},
     platform::{
         http::Problem,
         random::SystemRandom,
@@ -42,7 +42,7 @@ impl Drop for Front {
 /// A configuration: the defaults, and these lines.
 pub(super) fn config(toml: &str) -> GatewayConfig {
     let mut base: toml::Table = toml::from_str(
-        "rate_limit = false\nrate_limit_keys = 1000\nsecurity_headers = true\nadmin_prefix = '/admin'\napi_prefix = '/api'",
+        "rate_limit = false\nrate_limit_keys = 1000\nsecurity_headers = true\nadmin_prefix = '/admin'\napi_prefix = '/api'\nbreaker = {}",
     )
     .unwrap();
     base.extend(toml::from_str::<toml::Table>(toml).unwrap());
@@ -91,14 +91,14 @@ async fn echo(request: HttpRequest, body: web::Bytes) -> HttpResponse {
 pub(super) async fn front(config: &GatewayConfig) -> Front {
     let gateway = Gateway::start(GatewayParts {
         config,
-        body_limit: 1 << 20,
+        body_limit: ByteSize::mib(1),
         trusted_proxies: vec![],
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
-        open: open_paths(config),
         verifier: verifier(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })
+    .await
     .unwrap();
     let gateway = Arc::new(gateway);
     let verifier = verifier();
