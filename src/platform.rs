@@ -9,5 +9,6 @@ pub mod json;
 #[cfg(feature = "auth")]
 pub mod mail;
 pub mod random;
+pub mod resilience;
 pub mod telemetry;
 pub mod tokens;

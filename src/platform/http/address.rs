@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::http::header::{FORWARDED, HeaderMap, X_FORWARDED_FOR};
+use actix_web::http::header::{FORWARDED, HeaderMap, HeaderValue, X_FORWARDED_FOR};
 use ipnet::IpNet;
 
 /// The client of a request that came over a connection from `peer`. `X-Forwarded-For` counts before `Forwarded`
@@ -15,11 +15,11 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
         return peer;
     }
     if headers.contains_key(X_FORWARDED_FOR) {
-        let lines: Vec<&[u8]> = headers.get_all(X_FORWARDED_FOR).map(|line| line.as_bytes()).collect();
+        let lines: Vec<&[u8]> = headers.get_all(X_FORWARDED_FOR).map(HeaderValue::as_bytes).collect();
         return right_most_untrusted(peer, trusted, lines.iter().rev().flat_map(|line| entries(line)), Some);
     }
     if headers.contains_key(FORWARDED) {
-        let lines: Vec<&[u8]> = headers.get_all(FORWARDED).map(|line| line.as_bytes()).collect();
+        let lines: Vec<&[u8]> = headers.get_all(FORWARDED).map(HeaderValue::as_bytes).collect();
         return right_most_untrusted(peer, trusted, lines.iter().rev().flat_map(|line| entries(line)), forwarded_for);
     }
     peer
@@ -70,7 +70,7 @@ fn parse_node(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::http::header::HeaderName;
     use rstest::rstest;
 
     use super::*;

@@ -1,0 +1,33 @@
+//! The gateway's edges: the middleware, the upstream client, administration.
+
+mod admin;
+mod balance;
+mod checks;
+mod compile;
+mod connection;
+mod explain;
+mod health;
+mod hygiene;
+mod identity;
+mod limiter;
+mod middleware;
+mod outgoing;
+mod pipeline;
+mod policies;
+mod pool;
+mod problems;
+mod proxy;
+mod request_body;
+mod response_body;
+mod rewrite;
+mod route;
+mod start;
+mod table;
+mod target;
+mod template;
+mod upstream;
+
+pub use explain::{Explanation, RouteSummary};
+pub use middleware::{GatewayMiddleware, GatewayService};
+pub use problems::PROBLEMS;
+pub use start::{Gateway, GatewayParts, RoutePlan, check, openapi};

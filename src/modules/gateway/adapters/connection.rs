@@ -1,0 +1,182 @@
+//! One connection to a target, speaking HTTP/1.1 by hyper. The connection is driven by the request that uses it, in the
+//! same task: no task of its own, no wake-up between the two; and dropping the request closes the connection.
+
+use std::{
+    future::Future as _,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{Builder, Connection, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::request_body::RequestBody;
+
+/// An open connection, idle or in use.
+pub(super) struct Link {
+    sender: SendRequest<RequestBody>,
+    driver: Connection<TokioIo<Stream>, RequestBody>,
+    /// Whether it has served a request before.
+    pub(super) reused: bool,
+    /// Since when it has been idle.
+    pub(super) idle_since: Instant,
+}
+
+/// How sending a request failed.
+pub(super) struct SendFault {
+    pub(super) error: hyper::Error,
+    /// The request, when no byte of it was sent.
+    pub(super) unsent: Option<Box<Request<RequestBody>>>,
+}
+
+/// Where to connect to.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoint {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// For https.
+    pub(super) tls: Option<Tls>,
+}
+
+/// TLS to a target.
+#[derive(Clone)]
+pub(super) struct Tls {
+    pub(super) connector: TlsConnector,
+    pub(super) name: ServerName<'static>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
+/// TLS with the public certificate authorities, HTTP/1.1 only.
+pub(super) fn tls_connector() -> Result<TlsConnector, rustls::Error> {
+    use hyper_rustls::ConfigBuilderExt as _;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_webpki_roots()
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+impl Link {
+    /// Connects. The caller bounds the time.
+    pub(super) async fn open(endpoint: &Endpoint) -> io::Result<Self> {
+        let stream = Stream::open(endpoint).await?;
+        let handshake = Builder::new().max_headers(128).handshake(TokioIo::new(stream)).await;
+        let (sender, driver) = handshake.map_err(io::Error::other)?;
+        Ok(Self { sender, driver, reused: false, idle_since: Instant::now() })
+    }
+
+    /// Whether an idle connection can take a request: it was not closed, and nothing came that was not asked for.
+    pub(super) fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
+        self.drive(cx).is_pending() && self.sender.is_ready()
+    }
+
+    /// Lets the protocol make progress. Ready when the connection is at its end.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.driver).poll(cx).map(|_| ())
+    }
+
+    /// Sends a request and waits for the response's head.
+    pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, SendFault> {
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let driver = &mut self.driver;
+        let sent = std::future::poll_fn(|cx| {
+            // The driver may be at its end and have left the answer behind, so the answer is asked after it once more.
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                return Poll::Ready(answer);
+            }
+            let _ = Pin::new(&mut *driver).poll(cx);
+            answer.as_mut().poll(cx)
+        });
+        sent.await.map_err(|mut fault| {
+            let unsent = fault.take_message().map(Box::new);
+            SendFault { error: fault.into_error(), unsent }
+        })
+    }
+}
+
+/// A byte stream, encrypted or not.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Connects, with TLS where the endpoint wants it.
+    pub(super) async fn open(endpoint: &Endpoint) -> io::Result<Self> {
+        let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
+        tcp.set_nodelay(true)?;
+        match &endpoint.tls {
+            None => Ok(Self::Plain(tcp)),
+            Some(tls) => Ok(Self::Tls(Box::new(tls.connector.connect(tls.name.clone(), tcp).await?))),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Who a request counts for, who sends it, and whether the route is for them.
+
+use std::sync::Arc;
+
+use actix_web::{HttpMessage as _, dev::ServiceRequest, http::header::AUTHORIZATION};
+
+use super::{
+    balance::hash_bytes,
+    checks::Client,
+    limiter::{Decision, Limiter, Per, Policy, Subject},
+    outgoing::Outgoing,
+    route::Route,
+    upstream::HashOn,
+};
+use crate::{
+    kernel::Principal,
+    modules::gateway::config::RouteAuth,
+    platform::{
+        http::{
+            Problem,
+            authentication::{Identity, bearer, forbidden, identify_headers, refusal},
+            problem::FORBIDDEN,
+        },
+        tokens::TokenVerifier,
+    },
+};
+
+/// Counts a request against a policy.
+pub(super) fn count(
+    limiter: &Limiter,
+    policy: &Policy,
+    verifier: &TokenVerifier,
+    request: &ServiceRequest,
+    client: &Client,
+) -> Decision {
+    let ip = Subject::Ip(client.ip);
+    let header = |name: &str| request.headers().get(name).map_or(ip, |value| Subject::Text(value.as_bytes()));
+    match &policy.per {
+        Per::Ip => limiter.take(policy, ip),
+        Per::Route => limiter.take(policy, Subject::Everybody),
+        Per::ApiKey => limiter.take(policy, header("x-api-key")),
+        Per::Header(name) => limiter.take(policy, header(name.as_str())),
+        Per::Client | Per::User => {
+            let token = request.headers().get(AUTHORIZATION).and_then(bearer);
+            let Some(token) = token else { return limiter.take(policy, ip) };
+            // A token that was never seen costs cryptography, which an address that has used up its limit gets none of.
+            if !verifier.remembers(token) {
+                let standing = limiter.peek(policy, ip);
+                if !standing.passes() {
+                    return standing;
+                }
+            }
+            match identify(verifier, request) {
+                Identity::Known(principal) => limiter.take(policy, Subject::User(principal.user_id)),
+                Identity::Anonymous | Identity::Refused(_) => limiter.take(policy, ip),
+            }
+        }
+    }
+}
+
+/// Looks at the credentials once; the role behind finds the outcome with the request.
+fn identify(verifier: &TokenVerifier, request: &ServiceRequest) -> Identity {
+    if let Some(identity) = request.extensions().get::<Identity>() {
+        return identity.clone();
+    }
+    let identity = identify_headers(request.headers(), verifier);
+    request.extensions_mut().insert(identity.clone());
+    identity
+}
+
+/// Who sends the request, where the route looks.
+pub(super) fn authenticate(
+    route: &Route,
+    verifier: &TokenVerifier,
+    request: &ServiceRequest,
+) -> Result<Option<Arc<Principal>>, Problem> {
+    if route.auth == RouteAuth::None {
+        return Ok(None);
+    }
+    match identify(verifier, request) {
+        Identity::Known(principal) => Ok(Some(principal)),
+        Identity::Anonymous if route.auth == RouteAuth::Optional => Ok(None),
+        Identity::Anonymous => Err(refusal(None)),
+        Identity::Refused(fault) => Err(refusal(Some(&fault))),
+    }
+}
+
+/// Whether the route is for them: any of its roles, all of its scopes.
+pub(super) fn authorize(route: &Route, principal: Option<&Principal>) -> Result<(), Problem> {
+    if route.roles.is_empty() && route.scopes.is_empty() {
+        return Ok(());
+    }
+    let Some(principal) = principal else { return Err(refusal(None)) };
+    if !route.roles.is_empty() && !route.roles.iter().any(|role| principal.has_role(role)) {
+        return Err(Problem::new(&FORBIDDEN, format!("this needs one of the roles {}", route.roles.join(", "))));
+    }
+    match route.scopes.iter().find(|scope| !principal.may(scope)) {
+        Some(missing) => Err(forbidden(missing)),
+        None => Ok(()),
+    }
+}
+
+/// What a consistent hash goes by for this request; `None` when it has nothing of the kind.
+pub(super) fn hash_key(on: &HashOn, outgoing: &Outgoing<'_>) -> Option<u64> {
+    let headers = &outgoing.head.headers;
+    match on {
+        HashOn::ClientIp => Some(hash_bytes(outgoing.context.client_ip.to_string().as_bytes())),
+        HashOn::User => outgoing.principal.map(|principal| hash_bytes(principal.user_id.0.as_bytes())),
+        HashOn::Header(name) => headers.get(name).map(|value| hash_bytes(value.as_bytes())),
+        HashOn::Cookie(wanted) => {
+            let lines = headers.get_all("cookie").filter_map(|line| line.to_str().ok());
+            let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+            pairs.find(|(name, _)| name == wanted).map(|(_, value)| hash_bytes(value.as_bytes()))
+        }
+    }
+}

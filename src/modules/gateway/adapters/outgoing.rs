@@ -1,0 +1,153 @@
+//! The request that a target gets: serialised anew from what the client sent, cleaned, with what only the gateway knows.
+
+use std::{cell::RefCell, rc::Rc};
+
+use actix_web::{dev::RequestHead, http::header as front};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header, uri::PathAndQuery};
+
+use super::{
+    hygiene::{Declared, is_hop_by_hop, is_reserved, to_back, value_to_back},
+    request_body::{Progress, RequestBody},
+    route::Route,
+    target::Target,
+};
+use crate::{kernel::Principal, platform::http::RequestContext};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+const X_USER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
+const X_USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
+const X_USER_SCOPES: HeaderName = HeaderName::from_static("x-user-scopes");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// How this gateway calls itself in `Via` (RFC 9110 §7.6.3).
+const VIA: &str = "1.1 vestibule";
+
+/// All that a request to a target is made of; made into one for each try.
+pub(super) struct Outgoing<'a> {
+    pub(super) head: &'a RequestHead,
+    pub(super) route: &'a Route,
+    pub(super) parameters: &'a [&'a str],
+    /// The path that is forwarded, canonical.
+    pub(super) path: &'a str,
+    pub(super) context: &'a RequestContext,
+    pub(super) principal: Option<&'a Principal>,
+    /// `http` or `https`, as the client sees it.
+    pub(super) scheme: &'static str,
+    /// The host the client asked for.
+    pub(super) host: &'a str,
+    /// Whether an API key may go on, because a role of ours judges it.
+    pub(super) keeps_api_key: bool,
+    /// The body, until it was sent.
+    pub(super) body: RefCell<Option<RequestBody>>,
+    pub(super) progress: Option<Rc<Progress>>,
+}
+
+impl Outgoing<'_> {
+    /// Whether there is still all of the body to send, so that another try is possible.
+    pub(super) fn is_whole(&self) -> bool {
+        self.progress.is_none() || self.body.borrow().is_some()
+    }
+
+    /// Whether the request may be sent twice (RFC 9110 §9.2.2), or says that it may.
+    pub(super) fn is_repeatable(&self) -> bool {
+        matches!(self.head.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE" | "QUERY")
+            || self.head.headers.contains_key("idempotency-key")
+    }
+
+    /// The request for a target; takes the body.
+    pub(super) fn request(&self, target: &Target) -> Option<Request<RequestBody>> {
+        let body = match self.progress {
+            Some(_) => self.body.borrow_mut().take()?,
+            None => RequestBody::Empty,
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::from_bytes(self.head.method.as_str().as_bytes()).ok()?;
+        *request.uri_mut() = self.uri(target)?;
+        let headers = request.headers_mut();
+        headers.reserve(self.head.headers.len() + 12);
+        headers.insert(header::HOST, target.authority.clone());
+        self.copy(headers);
+        self.add(headers);
+        Some(request)
+    }
+
+    fn uri(&self, target: &Target) -> Option<Uri> {
+        let query = self.head.uri.query();
+        let mut text =
+            String::with_capacity(target.base_path.len() + self.path.len() + query.map_or(0, |query| query.len() + 1));
+        text.push_str(&target.base_path);
+        text.push_str(self.path);
+        if let Some(query) = query {
+            text.push('?');
+            text.push_str(query);
+        }
+        PathAndQuery::from_maybe_shared(bytes::Bytes::from(text)).ok().map(Uri::from)
+    }
+
+    /// What the client said and may say.
+    fn copy(&self, headers: &mut http::HeaderMap) {
+        let declared = Declared::read(self.head.headers.get_all(front::CONNECTION).map(front::HeaderValue::as_bytes));
+        for (name, value) in &self.head.headers {
+            let text = name.as_str();
+            let ours = matches!(text, "host" | "content-length" | "expect" | "traceparent" | "tracestate" | "via");
+            let secret = text == "x-api-key" && !self.keeps_api_key;
+            if ours || secret || is_hop_by_hop(text) || is_reserved(text) || declared.has(text) {
+                continue;
+            }
+            if self.route.request_headers.remove.contains(name) {
+                continue;
+            }
+            if let Some((name, value)) = to_back(name, value) {
+                headers.append(name, value);
+            }
+        }
+    }
+
+    /// What only the gateway says.
+    fn add(&self, headers: &mut http::HeaderMap) {
+        let text = |text: &str| HeaderValue::from_str(text).ok();
+        let mut set = |name: HeaderName, value: Option<HeaderValue>| {
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        };
+        set(
+            X_FORWARDED_FOR,
+            HeaderValue::from_maybe_shared(bytes::Bytes::from(self.context.client_ip.to_string())).ok(),
+        );
+        set(X_FORWARDED_PROTO, Some(HeaderValue::from_static(self.scheme)));
+        set(X_FORWARDED_HOST, text(self.host));
+        set(X_REQUEST_ID, text(&self.context.request_id));
+        let traceparent = bytes::Bytes::from(self.context.trace.traceparent());
+        set(TRACEPARENT, HeaderValue::from_maybe_shared(traceparent).ok());
+        set(TRACESTATE, self.context.trace.state.as_deref().and_then(text));
+        set(header::VIA, self.via());
+        if let Some(principal) = self.principal {
+            set(X_USER_ID, text(&principal.user_id.to_string()));
+            set(X_USER_EMAIL, HeaderValue::from_bytes(principal.email.as_bytes()).ok());
+            set(X_USER_ROLES, text(&principal.roles.join(",")));
+            set(X_USER_SCOPES, text(&principal.scopes.join(" ")));
+        }
+        for (name, value) in &self.route.request_headers.set {
+            if let Some((name, value)) =
+                value.value(self.parameters).and_then(|value| Some((to_back(name, &value)?.0, value_to_back(&value)?)))
+            {
+                headers.insert(name, value);
+            }
+        }
+    }
+
+    /// Our entry after those of the proxies before us.
+    fn via(&self) -> Option<HeaderValue> {
+        let mut before = self.head.headers.get_all(front::VIA).filter_map(|value| value.to_str().ok()).peekable();
+        if before.peek().is_none() {
+            return Some(HeaderValue::from_static(VIA));
+        }
+        let chain = before.chain([VIA]).collect::<Vec<_>>().join(", ");
+        HeaderValue::from_str(&chain).ok()
+    }
+}

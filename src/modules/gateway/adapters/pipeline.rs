@@ -1,0 +1,281 @@
+//! The way of a request through the front door, from top to bottom.
+
+use std::{
+    borrow::Cow,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error, HttpMessage as _, HttpResponse, ResponseError as _,
+    body::{BoxBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse},
+    http::{ConnectionType, Method, StatusCode, Uri, header},
+};
+
+use super::{
+    checks, identity,
+    limiter::{Limiter, Policy},
+    outgoing::Outgoing,
+    policies::{Cors, add_security_headers},
+    pool::Pool,
+    problems::{NO_ROUTE, UPSTREAM_TIMEOUT},
+    proxy,
+    request_body::RequestBody,
+    rewrite,
+    route::{Destination, Route},
+    table::{Found, Table},
+    upstream::Upstream,
+};
+use crate::{
+    modules::gateway::domain::{path::canonical, window::Standing},
+    platform::{
+        http::{
+            Problem, RequestContext, RouteLabel,
+            address::is_trusted,
+            problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, RATE_LIMITED},
+        },
+        tokens::TokenVerifier,
+    },
+};
+
+/// What every worker shares.
+pub(super) struct Shared {
+    pub(super) table: Table,
+    pub(super) upstreams: Vec<Arc<Upstream>>,
+    pub(super) targets: usize,
+    pub(super) limiter: Limiter,
+    pub(super) verifier: Arc<TokenVerifier>,
+    pub(super) trusted_proxies: Vec<ipnet::IpNet>,
+    pub(super) cors: Option<Cors>,
+    pub(super) security_headers: bool,
+}
+
+/// What is known on the way and needed for the answer, whoever gives it.
+#[derive(Default)]
+struct Passage {
+    route: Option<Arc<Route>>,
+    limit: Option<(Arc<Policy>, Standing)>,
+    response_headers: Vec<(header::HeaderName, header::HeaderValue)>,
+    /// The answer is one to a preflight for this method.
+    preflight: Option<header::HeaderValue>,
+}
+
+/// Who answers.
+enum Way {
+    /// A role in this process, or the application itself.
+    Inner(Option<Duration>),
+    /// An upstream, or the gateway, has answered.
+    Answered(HttpResponse<BoxBody>),
+}
+
+/// Takes a request through the front door, and its answer back.
+pub(super) async fn serve<S, B>(
+    shared: Arc<Shared>,
+    pool: Rc<Pool>,
+    inner: Rc<S>,
+    mut request: ServiceRequest,
+) -> Result<ServiceResponse<BoxBody>, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    let client = checks::Client::of(&request, &shared.trusted_proxies);
+    let origin = shared.cors.as_ref().and_then(|cors| cors.allowed(request.headers().get(header::ORIGIN)?));
+    let mut passage = Passage::default();
+    let way = pass(&shared, &pool, &mut request, &client, &mut passage).await;
+    let preflight = passage.preflight.take().map(|method| (request.headers().clone(), method));
+    let mut response = match way {
+        Ok(Way::Inner(None)) => inner.call(request).await?.map_into_boxed_body(),
+        Ok(Way::Inner(Some(time))) => match tokio::time::timeout(time, inner.call(request)).await {
+            Ok(response) => response?.map_into_boxed_body(),
+            // The request went with the call that was given up; an error carries the problem in its place.
+            Err(_) => return Err(Problem::new(&UPSTREAM_TIMEOUT, "the answer took too long").into()),
+        },
+        Ok(Way::Answered(response)) => request.into_response(response),
+        Err(problem) => {
+            let mut response = problem.error_response();
+            // After these it is not certain where the next request would begin.
+            if matches!(problem.kind().status, 400 | 408 | 413) {
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            }
+            request.into_response(response)
+        }
+    };
+    let headers = response.headers_mut();
+    if let Some((policy, standing)) = &passage.limit {
+        headers.insert(RATE_LIMIT_POLICY, policy.header.clone());
+        if let Some(state) = policy.state_header(standing) {
+            headers.insert(RATE_LIMIT, state);
+        }
+    }
+    if let Some(cors) = &shared.cors {
+        cors.apply(headers, origin.clone());
+        if let (Some((asked, method)), Some(_)) = (preflight, origin) {
+            Cors::preflight(&asked, headers, method);
+        }
+    }
+    if shared.security_headers {
+        add_security_headers(headers, client.scheme == "https");
+    }
+    // The route's own rules come last: they are the operator's word.
+    if let Some(route) = &passage.route {
+        for name in &route.response_headers.remove {
+            headers.remove(name);
+        }
+        for (name, value) in passage.response_headers {
+            headers.insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+const RATE_LIMIT_POLICY: header::HeaderName = header::HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: header::HeaderName = header::HeaderName::from_static("ratelimit");
+
+/// The list. Each step may answer; nothing below it is done then.
+async fn pass(
+    shared: &Shared,
+    pool: &Rc<Pool>,
+    request: &mut ServiceRequest,
+    client: &checks::Client,
+    passage: &mut Passage,
+) -> Result<Way, Problem> {
+    // The target and the authority of the request, before anything is decided by them.
+    let uri = request.uri().clone();
+    let host = checks::host(request, &uri)?;
+
+    // Canonical path: one spelling is matched, authorised and forwarded, so that no two steps can disagree.
+    let path = canonical(uri.path()).map_err(|fault| Problem::new(&MALFORMED_REQUEST, fault.to_string()))?;
+
+    // A browser's question beforehand is answered here, for the route it is about; it carries no credentials to judge.
+    if let Some(method) = shared.cors.as_ref().and_then(|_| checks::preflight_method(request)) {
+        return preflight(shared, request, &method, &path, &host, passage);
+    }
+
+    // Route: everything below depends on it.
+    let (route, parameters) = match shared.table.find(request.method(), &path, &host, request.headers()) {
+        Found::Route(route, parameters) => (route.clone(), parameters),
+        Found::WrongMethod(allowed) => return Err(wrong_method(&allowed)),
+        Found::Nothing => return Err(Problem::new(&NO_ROUTE, "no route matches this host and path")),
+    };
+    request.extensions_mut().insert(RouteLabel(route.pattern.clone()));
+    let forwarded = route.forwarded_path(&path, &parameters).map(Cow::Owned).unwrap_or(path.clone());
+    let headers = route.response_headers.set.iter();
+    passage.response_headers =
+        headers.filter_map(|(name, text)| Some((name.clone(), text.value(&parameters)?))).collect();
+    passage.route = Some(route.clone());
+
+    // Health, metrics, documentation and administration stand outside all that follows.
+    if route.to == Destination::Open {
+        return inner(request, &uri, &forwarded, None);
+    }
+
+    // Limit: before authentication, so that guessing tokens is limited and costs no cryptography.
+    if let Some(policy) = &route.limit {
+        let decision = identity::count(&shared.limiter, policy, &shared.verifier, request, client);
+        passage.limit = Some((policy.clone(), decision.standing));
+        if !decision.passes() {
+            policy.limited.increment(1);
+            let problem = Problem::new(&RATE_LIMITED, "the limit of requests is reached");
+            return Err(problem.retry_after(decision.retry_after()));
+        }
+        policy.allowed.increment(1);
+    }
+
+    // Authentication, then authorization: who it is, and whether the route is for them.
+    let principal = identity::authenticate(&route, &shared.verifier, request)?;
+    identity::authorize(&route, principal.as_deref())?;
+
+    // The message itself: no protocol that nobody expects, no body that is announced as too long.
+    checks::no_upgrade(request)?;
+    let length = checks::announced_length(request, route.body_limit)?;
+
+    let number = match route.to {
+        Destination::Upstream(number) => number,
+        // A role in this process: the request goes on through the router, as if it had been sent there.
+        Destination::Open | Destination::Local(_) => {
+            rewrite::request_headers(request, &route, &parameters);
+            if route.own_body_limit && length.is_none() {
+                rewrite::bound_body(request, route.body_limit);
+            }
+            return inner(request, &uri, &forwarded, route.timeout);
+        }
+    };
+
+    // In-flight cap, breaker, balancer, upstream: one call, tried again where that is safe.
+    let upstream = &shared.upstreams[number];
+    let context = client.context(request);
+    let has_body = length != Some(0);
+    let (body, progress) = if has_body {
+        let (body, progress) = RequestBody::client(request.take_payload(), length, route.body_limit);
+        (Some(body), Some(progress))
+    } else {
+        (None, None)
+    };
+    let outgoing = Outgoing {
+        head: request.head(),
+        route: &route,
+        parameters: &parameters,
+        path: &forwarded,
+        context: &context,
+        principal: principal.as_deref(),
+        scheme: client.scheme,
+        host: client.forwarded_host.as_deref().unwrap_or(&host),
+        keeps_api_key: upstream.is_role,
+        body: body.into(),
+        progress,
+    };
+    let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
+    let deadline = route.timeout.map(|timeout| Instant::now() + timeout);
+    proxy::call(upstream, pool, &outgoing, hash_key, deadline).await.map(Way::Answered)
+}
+
+fn inner(request: &mut ServiceRequest, uri: &Uri, path: &str, time: Option<Duration>) -> Result<Way, Problem> {
+    rewrite::path(request, uri, path)?;
+    Ok(Way::Inner(time))
+}
+
+fn preflight(
+    shared: &Shared,
+    request: &ServiceRequest,
+    method: &Method,
+    path: &str,
+    host: &str,
+    passage: &mut Passage,
+) -> Result<Way, Problem> {
+    let methods = match shared.table.find(method, path, host, request.headers()) {
+        Found::Nothing => return Err(Problem::new(&NO_ROUTE, "no route matches this host and path")),
+        Found::Route(..) => method.as_str().to_owned(),
+        Found::WrongMethod(allowed) => names(&allowed),
+    };
+    passage.preflight = header::HeaderValue::from_str(&methods).ok();
+    Ok(Way::Answered(HttpResponse::new(StatusCode::NO_CONTENT)))
+}
+
+fn wrong_method(allowed: &[Method]) -> Problem {
+    let names = names(allowed);
+    let problem = Problem::new(&METHOD_NOT_ALLOWED, format!("this path takes {names}"));
+    match header::HeaderValue::from_str(&names) {
+        Ok(value) => problem.with_header(header::ALLOW, value),
+        Err(_) => problem,
+    }
+}
+
+fn names(methods: &[Method]) -> String {
+    let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
+/// Whether the peer is a proxy that is believed.
+pub(super) fn is_trusted_peer(request: &ServiceRequest, trusted: &[ipnet::IpNet]) -> bool {
+    request.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted))
+}
+
+/// The context that the front middleware left, or one made of the connection alone.
+pub(super) fn context_of(request: &ServiceRequest) -> Option<RequestContext> {
+    request.extensions().get::<RequestContext>().cloned()
+}

@@ -1,0 +1,55 @@
+//! The gateway's own problems, beside the general ones.
+
+use crate::platform::http::ProblemType;
+
+/// No route leads anywhere for this path.
+pub(super) const NO_ROUTE: ProblemType = ProblemType {
+    code: "no-route",
+    status: 404,
+    title: "No route leads there",
+    about: "No route of the gateway matches this host and path.",
+};
+
+/// The breaker is open.
+pub(super) const CIRCUIT_OPEN: ProblemType = ProblemType {
+    code: "circuit-open",
+    status: 503,
+    title: "The service behind is failing",
+    about: "The service behind has failed too often, so that it is given a pause. Try again after `Retry-After`.",
+};
+
+/// Every target is out.
+pub(super) const NO_HEALTHY_TARGET: ProblemType = ProblemType {
+    code: "no-healthy-target",
+    status: 503,
+    title: "The service behind has no healthy instance",
+    about: "Every instance of the service behind is down or was taken out. Try again after `Retry-After`.",
+};
+
+/// The cap of requests in flight is reached.
+pub(super) const OVERLOADED: ProblemType = ProblemType {
+    code: "overloaded",
+    status: 503,
+    title: "The service behind is at its capacity",
+    about: "As many requests as are allowed are under way to the service behind. Try again after `Retry-After`.",
+};
+
+/// No response head, or no end, in time.
+pub(super) const UPSTREAM_TIMEOUT: ProblemType = ProblemType {
+    code: "upstream-timeout",
+    status: 504,
+    title: "The service behind did not answer in time",
+    about: "The service behind was reached, but its answer did not come in the time that is allowed.",
+};
+
+/// The request's body stalled.
+pub(super) const REQUEST_TIMEOUT: ProblemType = ProblemType {
+    code: "request-timeout",
+    status: 408,
+    title: "The request did not arrive in time",
+    about: "The request's body stopped coming. The connection is closed; send the request again.",
+};
+
+/// Every problem of this module.
+pub const PROBLEMS: &[&ProblemType] =
+    &[&NO_ROUTE, &CIRCUIT_OPEN, &NO_HEALTHY_TARGET, &OVERLOADED, &UPSTREAM_TIMEOUT, &REQUEST_TIMEOUT];

@@ -1,0 +1,371 @@
+//! The call of an upstream: admit, choose, send, judge, try again where that is allowed.
+
+use std::{
+    cell::Cell,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    HttpResponse,
+    body::{BodySize, BoxBody},
+    http::{
+        StatusCode,
+        header::{CONTENT_LENGTH, HeaderValue},
+    },
+};
+use http::Response;
+use hyper::body::{Body as _, Incoming};
+use tokio::time::{sleep, sleep_until, timeout};
+
+use super::{
+    connection::Link,
+    hygiene::{Declared, is_hop_by_hop, to_front},
+    outgoing::Outgoing,
+    pool::Pool,
+    problems::{CIRCUIT_OPEN, NO_HEALTHY_TARGET, OVERLOADED, REQUEST_TIMEOUT, UPSTREAM_TIMEOUT},
+    request_body::{BodyFault, Progress, Waiting},
+    response_body::{Exchange, ResponseBody},
+    upstream::{Place, Upstream},
+};
+use crate::platform::{
+    http::{
+        Problem,
+        problem::{BAD_GATEWAY, BODY_TOO_LARGE, MALFORMED_REQUEST},
+    },
+    resilience::Permit,
+};
+
+/// Why a try failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// No connection came to stand.
+    Connect,
+    /// Nor in time.
+    ConnectTimeout,
+    /// The connection broke, or spoke no HTTP, before the response head.
+    Reset,
+    /// The response head, or the taking of the request, took too long.
+    Timeout,
+    /// The request's own time is over.
+    Deadline,
+    /// The client's body stalled.
+    ClientStalled,
+    /// The client's body cannot be passed on.
+    Body(BodyFault),
+    /// The request cannot be written.
+    Unwritable,
+}
+
+/// A response whose head has come.
+struct Answer {
+    response: Response<Incoming>,
+    link: Link,
+}
+
+/// Calls an upstream; a problem when there is no answer of its own to give.
+pub(super) async fn call(
+    upstream: &Arc<Upstream>,
+    pool: &Rc<Pool>,
+    outgoing: &Outgoing<'_>,
+    hash_key: Option<u64>,
+    deadline: Option<Instant>,
+) -> Result<HttpResponse<BoxBody>, Problem> {
+    let metrics = &upstream.metrics;
+    let Some(mut place) = upstream.enter() else {
+        metrics.rejected.increment(1);
+        let problem = Problem::new(&OVERLOADED, format!("{} has as many requests as it may have", upstream.name));
+        return Err(problem.retry_after(Duration::from_secs(1)));
+    };
+    if let Some(retry) = &upstream.retry {
+        retry.budget.deposit();
+    }
+    let mut tried: Vec<usize> = Vec::new();
+    let mut last: Option<Fault> = None;
+    let mut retries = 0;
+    loop {
+        // A fault that was retried is the answer when the breaker opens or no other target is left.
+        let permit = match upstream.breaker.admit() {
+            Ok(permit) => permit,
+            Err(open) => {
+                metrics.rejected.increment(1);
+                if let Some(fault) = last {
+                    return Err(problem(upstream, fault));
+                }
+                let problem = Problem::new(&CIRCUIT_OPEN, format!("{} has failed too often", upstream.name));
+                return Err(problem.retry_after(open.retry_after));
+            }
+        };
+        let now = upstream.now();
+        let chosen = upstream.balancer.choose(&upstream.targets, now, &tried, hash_key);
+        // With every target tried once, a retry goes to any that is available.
+        let chosen = chosen.or_else(|| {
+            if tried.is_empty() { None } else { upstream.balancer.choose(&upstream.targets, now, &[], hash_key) }
+        });
+        let Some(number) = chosen else {
+            drop(permit);
+            metrics.rejected.increment(1);
+            if let Some(fault) = last {
+                return Err(problem(upstream, fault));
+            }
+            let problem = Problem::new(&NO_HEALTHY_TARGET, format!("no target of {} is healthy", upstream.name));
+            return Err(problem.retry_after(Duration::from_secs(1)));
+        };
+        place.at(number);
+        let started = Instant::now();
+        let outcome = attempt(upstream, number, pool, outgoing, deadline).await;
+        let wants_retry = match &outcome {
+            Ok(answer) => {
+                metrics.duration.record(started.elapsed().as_secs_f64());
+                judge_answer(upstream, number, permit, answer)
+            }
+            Err(fault) => judge_fault(upstream, number, permit, *fault, outgoing),
+        };
+        if wants_retry && may_retry(upstream, outgoing, retries) {
+            retries += 1;
+            tried.push(number);
+            last = outcome.err();
+            metrics.retried.increment(1);
+            pause(upstream, retries, deadline).await;
+            continue;
+        }
+        return match outcome {
+            Ok(answer) => Ok(respond(upstream, number, pool, answer, outgoing, place, deadline).await),
+            Err(fault) => Err(problem(upstream, fault)),
+        };
+    }
+}
+
+/// Notes how a target answered; whether the answer is one to try again after.
+fn judge_answer(upstream: &Upstream, number: usize, permit: Permit, answer: &Answer) -> bool {
+    let status = answer.response.status().as_u16();
+    if status >= 500 {
+        upstream.metrics.error.increment(1);
+    } else {
+        upstream.metrics.success.increment(1);
+    }
+    let failing = matches!(status, 502..=504);
+    upstream.judge(number, !failing);
+    if failing {
+        permit.failed();
+        return upstream.retry.as_ref().is_some_and(|retry| retry.on_status.contains(&status));
+    }
+    permit.succeeded();
+    false
+}
+
+/// Notes how a try failed; whether the fault is one to try again after.
+fn judge_fault(upstream: &Upstream, number: usize, permit: Permit, fault: Fault, outgoing: &Outgoing<'_>) -> bool {
+    let metrics = &upstream.metrics;
+    match fault {
+        Fault::Connect | Fault::ConnectTimeout => metrics.connect.increment(1),
+        Fault::Reset => metrics.reset.increment(1),
+        Fault::Timeout | Fault::Deadline => metrics.timeout.increment(1),
+        Fault::ClientStalled | Fault::Body(_) | Fault::Unwritable => {
+            // The client's doing says nothing about the target.
+            metrics.client.increment(1);
+            drop(permit);
+            return false;
+        }
+    }
+    tracing::warn!(event = "upstream_failed", upstream = upstream.name, target = upstream.targets[number].url, fault = ?fault);
+    upstream.judge(number, false);
+    permit.failed();
+    let Some(retry) = &upstream.retry else { return false };
+    match fault {
+        Fault::Connect | Fault::ConnectTimeout => retry.on_connect,
+        Fault::Reset => retry.on_reset && outgoing.is_repeatable(),
+        _ => false,
+    }
+}
+
+/// Whether one more try is allowed: it is within the attempts and the budget, and there is a whole request to send.
+fn may_retry(upstream: &Upstream, outgoing: &Outgoing<'_>, tries: u32) -> bool {
+    let Some(retry) = &upstream.retry else { return false };
+    tries < retry.attempts && outgoing.is_whole() && retry.budget.withdraw()
+}
+
+/// The pause before a retry: doubled each time, half of it left to chance so that retries do not march in step.
+async fn pause(upstream: &Upstream, tries: u32, deadline: Option<Instant>) {
+    let Some(retry) = &upstream.retry else { return };
+    let full = retry.backoff.saturating_mul(1 << (tries - 1).min(6));
+    let pause = full / 2 + full.mul_f64(upstream.chance() / 2.0);
+    let left = deadline.map_or(pause, |deadline| deadline.saturating_duration_since(Instant::now()));
+    sleep(pause.min(left)).await;
+}
+
+/// One try at one target. A kept connection that turns out to be closed does not count as one.
+async fn attempt(
+    upstream: &Upstream,
+    number: usize,
+    pool: &Pool,
+    outgoing: &Outgoing<'_>,
+    deadline: Option<Instant>,
+) -> Result<Answer, Fault> {
+    let target = &upstream.targets[number];
+    loop {
+        let mut link = match pool.take(target.number).await {
+            Some(link) => link,
+            None => match timeout(upstream.connect_timeout, Link::open(&target.endpoint)).await {
+                Ok(Ok(link)) => link,
+                Ok(Err(_)) => return Err(Fault::Connect),
+                Err(_) => return Err(Fault::ConnectTimeout),
+            },
+        };
+        let request = outgoing.request(target).ok_or(Fault::Unwritable)?;
+        let reused = link.reused;
+        let returned = Cell::new(false);
+        let outcome = {
+            let sending = async {
+                match link.send(request).await {
+                    Ok(response) => Ok(response),
+                    Err(fault) => {
+                        if let Some(request) = fault.unsent {
+                            if outgoing.progress.is_some() {
+                                *outgoing.body.borrow_mut() = Some(request.into_body());
+                            }
+                            returned.set(true);
+                        }
+                        tracing::debug!(event = "exchange_failed", error = %fault.error);
+                        Err(Fault::Reset)
+                    }
+                }
+            };
+            within(sending, upstream, outgoing.progress.as_deref(), deadline).await
+        };
+        match outcome {
+            Ok(response) => return if is_sound(&response) { Ok(Answer { response, link }) } else { Err(Fault::Reset) },
+            Err(Fault::Reset) => {
+                if let Some(fault) = outgoing.progress.as_ref().and_then(|progress| progress.fault.get()) {
+                    return Err(Fault::Body(fault));
+                }
+                // The target closed the connection while it was idle: a fresh one, where nothing can happen twice.
+                let nothing_happened = returned.get() || (outgoing.progress.is_none() && outgoing.is_repeatable());
+                if reused && nothing_happened {
+                    continue;
+                }
+                return Err(Fault::Reset);
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+}
+
+/// Waits for the response head as long as it may take. While the body is being sent each piece has the idle time, from
+/// then on the answer has the upstream's time.
+async fn within<T>(
+    sending: impl Future<Output = Result<T, Fault>>,
+    upstream: &Upstream,
+    progress: Option<&Progress>,
+    deadline: Option<Instant>,
+) -> Result<T, Fault> {
+    let started = Instant::now();
+    let due = || {
+        let (due, fault) = match progress.map(|progress| (progress.waiting.get(), progress.since.get())) {
+            None => (started + upstream.timeout, Fault::Timeout),
+            Some((Waiting::Answer, since)) => (since + upstream.timeout, Fault::Timeout),
+            Some((Waiting::Target, since)) => (since + upstream.idle_timeout, Fault::Timeout),
+            Some((Waiting::Client, since)) => (since + upstream.idle_timeout, Fault::ClientStalled),
+        };
+        match deadline {
+            Some(deadline) if deadline < due => (deadline, Fault::Deadline),
+            _ => (due, fault),
+        }
+    };
+    let mut sending = pin!(sending);
+    let mut timer = pin!(sleep_until(due().0.min(started + upstream.timeout).into()));
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut sending => return outcome,
+            () = &mut timer => {
+                let (due, fault) = due();
+                if due <= Instant::now() {
+                    return Err(fault);
+                }
+                // What is waited for changes as the body moves on: look again before the shorter of the times is over.
+                timer.as_mut().reset(due.min(Instant::now() + upstream.timeout.min(upstream.idle_timeout)).into());
+            }
+        }
+    }
+}
+
+/// A head that says its length in two ways, or changes the protocol without being asked, is no answer.
+fn is_sound(response: &Response<Incoming>) -> bool {
+    let headers = response.headers();
+    let framed_twice =
+        headers.contains_key(http::header::CONTENT_LENGTH) && headers.contains_key(http::header::TRANSFER_ENCODING);
+    !framed_twice && response.status() != http::StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// The answer for the client.
+async fn respond(
+    upstream: &Upstream,
+    number: usize,
+    pool: &Rc<Pool>,
+    answer: Answer,
+    outgoing: &Outgoing<'_>,
+    place: Place,
+    deadline: Option<Instant>,
+) -> HttpResponse<BoxBody> {
+    let (head, incoming) = answer.response.into_parts();
+    let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let bodiless = outgoing.head.method == actix_web::http::Method::HEAD;
+    let announced = head.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let size = match (bodiless, announced, incoming.size_hint().exact()) {
+        (true, Some(length), _) | (false, _, Some(length)) => BodySize::Sized(length),
+        (true, None, _) => BodySize::None,
+        (false, _, None) => BodySize::Stream,
+    };
+    let exchange = Exchange {
+        link: answer.link,
+        pool: pool.clone(),
+        target: upstream.targets[number].number,
+        place,
+        idle_timeout: upstream.idle_timeout,
+        deadline,
+    };
+    let mut body = ResponseBody::new(incoming, size, exchange);
+    if body.is_at_end() {
+        std::future::poll_fn(|cx| {
+            body.finish(cx);
+            std::task::Poll::Ready(())
+        })
+        .await;
+    }
+    let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+    let declared =
+        Declared::read(head.headers.get_all(http::header::CONNECTION).iter().map(http::HeaderValue::as_bytes));
+    let headers = response.headers_mut();
+    headers.reserve(head.headers.len() + 8);
+    for (name, value) in &head.headers {
+        let text = name.as_str();
+        if is_hop_by_hop(text) || text == "content-length" || text == "x-request-id" || declared.has(text) {
+            continue;
+        }
+        if let Some((name, value)) = to_front(name, value) {
+            headers.append(name, value);
+        }
+    }
+    // A 304 tells the length of what it does not send.
+    if let (StatusCode::NOT_MODIFIED, Some(length)) = (status, announced) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
+}
+
+fn problem(upstream: &Upstream, fault: Fault) -> Problem {
+    let name = &upstream.name;
+    match fault {
+        Fault::Connect => Problem::new(&BAD_GATEWAY, format!("{name} cannot be reached")),
+        Fault::Reset => Problem::new(&BAD_GATEWAY, format!("{name} broke off before it answered")),
+        Fault::ConnectTimeout => Problem::new(&UPSTREAM_TIMEOUT, format!("{name} did not take the connection in time")),
+        Fault::Timeout | Fault::Deadline => Problem::new(&UPSTREAM_TIMEOUT, format!("{name} did not answer in time")),
+        Fault::ClientStalled => Problem::new(&REQUEST_TIMEOUT, "the body stopped coming"),
+        Fault::Body(BodyFault::TooLarge) => Problem::new(&BODY_TOO_LARGE, "the body is longer than this route allows"),
+        Fault::Body(BodyFault::Broken) => Problem::new(&MALFORMED_REQUEST, "the body broke off"),
+        Fault::Unwritable => Problem::new(&MALFORMED_REQUEST, "the request cannot be passed on"),
+    }
+}

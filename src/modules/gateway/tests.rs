@@ -1,0 +1,8 @@
+//! The gateway over real sockets: a real server in front, real and broken upstreams behind.
+
+#![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
+
+mod faults;
+mod messages;
+mod policies;
+mod support;
