@@ -1,6 +1,6 @@
 //! From the configuration to the catalogue: every fault at once, with its key.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use super::super::{
     application::{
@@ -267,7 +267,7 @@ impl Compiling<'_> {
 fn setting_key(key: &str, pointer: &str) -> String {
     let mut text = format!("{key}.rules");
     for (index, part) in pointer.split('/').skip(1).enumerate() {
-        text.push_str(&if index == 0 { format!("[{part}]") } else { format!(".{part}") });
+        let _ = if index == 0 { write!(text, "[{part}]") } else { write!(text, ".{part}") };
     }
     text
 }
