@@ -124,6 +124,13 @@ impl Compiling<'_> {
         if config.timeout.get().is_zero() {
             self.fault(format!("{key}.timeout"), "expected more than nothing");
         }
+        for (name, value) in
+            [("failures", config.breaker.failures), ("half_open_requests", config.breaker.half_open_requests)]
+        {
+            if value == 0 {
+                self.fault(format!("{key}.breaker.{name}"), "expected at least 1");
+            }
+        }
         let select = config.select.as_ref().map(|text| self.program(format!("{key}.select"), text));
         let url = match UrlTemplate::parse(&config.url) {
             Ok(url) => url,

@@ -135,3 +135,23 @@ async fn only_named_headers_are_passed_on() {
     assert_eq!(answer.json()["data"]["h"], 1, "{}", answer.text);
     assert!(!server.received_requests().await.unwrap()[0].headers.contains_key("cookie"));
 }
+
+#[actix_web::test]
+async fn a_source_that_fails_too_often_is_left_alone_for_a_while() {
+    let server = MockServer::start().await;
+    answers(&server, "/error", ResponseTemplate::new(503)).await;
+    let mut down = source(&server, "down", "/error");
+    down["breaker"] = json!({"failures": 2, "open_for": "300ms"});
+    let role = TestRole::start(&config(&json!([down]), &json!([]), &json!([])));
+    let status =
+        async || role.get(As::User, "/data/aggregate?sources=down").await.json()["meta"]["sources"]["down"].clone();
+    for _ in 0..2 {
+        assert_eq!(status().await["http_status"], 503);
+    }
+    assert_eq!(status().await["status"], "open");
+    assert_eq!(server.received_requests().await.unwrap().len(), 2);
+    server.reset().await;
+    answers(&server, "/error", ok("1")).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(status().await["status"], "ok");
+}
