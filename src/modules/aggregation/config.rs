@@ -63,6 +63,33 @@ pub struct SourceConfig {
     pub required: bool,
     /// jq over the body; absent: the body as it is.
     pub select: Option<String>,
+    /// The circuit breaker.
+    #[serde(default)]
+    pub breaker: SourceBreakerConfig,
+}
+
+/// `breaker` of a source: after so many failures it is not called for a while.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceBreakerConfig {
+    /// Failures in the window that open it: no connection, no answer in time, a broken one, 502, 503, 504.
+    #[serde(default = "failures")]
+    pub failures: u32,
+    /// The window.
+    #[serde(default = "window")]
+    pub window: Span,
+    /// How long it stays open.
+    #[serde(default = "open_for")]
+    pub open_for: Span,
+    /// Trial calls while half open.
+    #[serde(default = "half_open_requests")]
+    pub half_open_requests: u32,
+}
+
+impl Default for SourceBreakerConfig {
+    fn default() -> Self {
+        Self { failures: failures(), window: window(), open_for: open_for(), half_open_requests: half_open_requests() }
+    }
 }
 
 /// `[[aggregation.endpoints]]`.
@@ -139,6 +166,18 @@ const fn source_timeout() -> Span {
 }
 const fn endpoint_timeout() -> Span {
     Span::secs(5)
+}
+const fn failures() -> u32 {
+    5
+}
+const fn window() -> Span {
+    Span::secs(30)
+}
+const fn open_for() -> Span {
+    Span::secs(10)
+}
+const fn half_open_requests() -> u32 {
+    1
 }
 const fn concurrency() -> usize {
     8

@@ -1,6 +1,6 @@
 //! Puts the role together.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use actix_web::web;
 use utoipa::OpenApi as _;
@@ -21,15 +21,12 @@ use crate::{
     kernel::{Clock, SettingFault, StartError},
     platform::http::{
         HealthProbe, ProblemType,
-        client::{HttpClient, is_callable, is_forbidden_host},
+        client::{is_callable, is_forbidden_host},
     },
 };
 
 /// The problems that this role can answer with.
 pub const PROBLEMS: &[&ProblemType] = http::PROBLEMS;
-
-/// Until a connection to a source stands; the source's timeout runs beside it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the role is made of.
 pub struct AggregationParts<'a> {
@@ -64,11 +61,7 @@ impl Aggregation {
                 .map_err(|fault| StartError::Failed(format!("cannot find this executable: {fault}")))?,
         };
         let workers = Arc::new(WorkerPool::new(worker, &config.evaluation));
-        let caller = Arc::new(HttpSources {
-            client: HttpClient::new(CONNECT_TIMEOUT),
-            clock: Arc::clone(&clock),
-            body_limit: config.source_body_limit.as_usize(),
-        });
+        let caller = Arc::new(HttpSources::new(config, Arc::clone(&clock)));
         let use_cases = Arc::new(UseCases {
             aggregate: Aggregate {
                 catalogue: Arc::clone(&catalogue),

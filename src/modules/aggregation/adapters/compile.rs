@@ -1,6 +1,6 @@
 //! From the configuration to the catalogue: every fault at once, with its key.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use super::super::{
     application::{
@@ -123,6 +123,13 @@ impl Compiling<'_> {
         }
         if config.timeout.get().is_zero() {
             self.fault(format!("{key}.timeout"), "expected more than nothing");
+        }
+        for (name, value) in
+            [("failures", config.breaker.failures), ("half_open_requests", config.breaker.half_open_requests)]
+        {
+            if value == 0 {
+                self.fault(format!("{key}.breaker.{name}"), "expected at least 1");
+            }
         }
         let select = config.select.as_ref().map(|text| self.program(format!("{key}.select"), text));
         let url = match UrlTemplate::parse(&config.url) {
@@ -267,7 +274,7 @@ impl Compiling<'_> {
 fn setting_key(key: &str, pointer: &str) -> String {
     let mut text = format!("{key}.rules");
     for (index, part) in pointer.split('/').skip(1).enumerate() {
-        text.push_str(&if index == 0 { format!("[{part}]") } else { format!(".{part}") });
+        let _ = if index == 0 { write!(text, "[{part}]") } else { write!(text, ".{part}") };
     }
     text
 }

@@ -4,6 +4,7 @@
 mod frames;
 mod pool;
 mod process;
+mod programs;
 mod worker;
 
 pub(crate) use pool::WorkerPool;

@@ -1,6 +1,6 @@
 //! jq by jaq. What reaches outside the program is left out: environment, input, time, messages, the end of the process.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use jaq_core::{
     Compiler as JaqCompiler, Ctx, Filter, ValT as _, Vars,
@@ -227,7 +227,7 @@ fn write_number(number: &Num, out: &mut String) {
     if float.is_nan() {
         out.push_str("null");
     } else if float.fract() == 0.0 && float.abs() < 1e17 {
-        out.push_str(&format!("{float:.0}"));
+        let _ = write!(out, "{float:.0}");
     } else {
         let finite = float.clamp(f64::MIN, f64::MAX);
         out.push_str(

@@ -1,6 +1,6 @@
 //! Sources over HTTP.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use super::super::{
         catalogue::Source,
         ports::{RequestHeaders, SourceAnswer, SourceCaller},
     },
+    config::{AggregationConfig, SourceConfig},
     domain::{
         data::take,
         outcome::{CacheUse, SourceReport, SourceStatus},
@@ -19,14 +20,73 @@ use super::super::{
 };
 use crate::{
     kernel::Clock,
-    platform::http::client::{ClientFault, Fetched, HttpClient},
+    platform::{
+        http::client::{ClientFault, Fetched, HttpClient},
+        resilience::{Breaker, BreakerSettings},
+    },
 };
 
-/// Calls sources with kept connections.
+/// Calls sources with kept connections, each behind its breaker.
 pub(crate) struct HttpSources {
-    pub(crate) client: HttpClient,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) body_limit: usize,
+    client: HttpClient,
+    clock: Arc<dyn Clock>,
+    body_limit: usize,
+    breakers: HashMap<String, Arc<Breaker>>,
+}
+
+/// Until a connection to a source stands; the source's timeout runs beside it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl HttpSources {
+    /// A caller of these sources; every breaker is closed.
+    pub(crate) fn new(config: &AggregationConfig, clock: Arc<dyn Clock>) -> Self {
+        let breakers = config.sources.iter().map(|source| (source.name.clone(), breaker(source, &clock))).collect();
+        let body_limit = config.source_body_limit.as_usize();
+        Self { client: HttpClient::new(CONNECT_TIMEOUT), clock, body_limit, breakers }
+    }
+
+    async fn guarded(&self, source: &Source, request: Request<Full<Bytes>>) -> SourceAnswer {
+        let permit = match self.breakers.get(&source.name).map(Breaker::admit).transpose() {
+            Ok(permit) => permit,
+            Err(_) => return failed(SourceStatus::Open, None, "not called: it failed too often of late"),
+        };
+        let fetched = self.client.fetch(request, source.timeout, self.body_limit).await;
+        let is_down = match &fetched {
+            Ok(fetched) => matches!(fetched.status.as_u16(), 502..=504),
+            Err(fault) => *fault != ClientFault::TooLarge,
+        };
+        match permit {
+            Some(permit) if is_down => permit.failed(),
+            Some(permit) => permit.succeeded(),
+            None => {}
+        }
+        judge(fetched)
+    }
+}
+
+fn breaker(source: &SourceConfig, clock: &Arc<dyn Clock>) -> Arc<Breaker> {
+    let settings = BreakerSettings {
+        failures: source.breaker.failures,
+        window: source.breaker.window.get(),
+        open_for: source.breaker.open_for.get(),
+        half_open_requests: source.breaker.half_open_requests,
+    };
+    let upstream = upstream(&source.name);
+    for status in [SourceStatus::Ok, SourceStatus::Error, SourceStatus::Timeout, SourceStatus::Open] {
+        metrics::counter!("upstream_requests_total", "upstream" => upstream.clone(), "outcome" => status.as_str())
+            .increment(0);
+    }
+    let gauge = metrics::gauge!("circuit_breaker_state", "upstream" => upstream.clone());
+    gauge.set(0.0);
+    Breaker::new(settings, Arc::clone(clock), move |state| {
+        gauge.set(f64::from(state as u8));
+        tracing::warn!(event = "circuit_breaker_changed", upstream, state = state.as_str(), "circuit breaker changed");
+    })
+}
+
+/// The name in metrics, apart from the gateway's upstreams.
+fn upstream(source: &str) -> String {
+    format!("source:{source}")
 }
 
 #[async_trait]
@@ -34,11 +94,11 @@ impl SourceCaller for HttpSources {
     async fn call(&self, source: &Source, url: &str, headers: &RequestHeaders) -> SourceAnswer {
         let started = self.clock.monotonic();
         let mut answer = match request(source, url, headers) {
-            Ok(request) => judge(self.client.fetch(request, source.timeout, self.body_limit).await),
+            Ok(request) => self.guarded(source, request).await,
             Err(_) => failed(SourceStatus::Error, None, "the request cannot be made"),
         };
         answer.report.duration = self.clock.monotonic() - started;
-        let upstream = format!("source:{}", source.name);
+        let upstream = upstream(&source.name);
         let outcome = answer.report.status.as_str();
         metrics::counter!("upstream_requests_total", "upstream" => upstream.clone(), "outcome" => outcome).increment(1);
         metrics::histogram!("upstream_request_duration_seconds", "upstream" => upstream)
@@ -89,7 +149,7 @@ fn judge(fetched: Result<Fetched, ClientFault>) -> SourceAnswer {
                     report: SourceReport {
                         status: SourceStatus::Ok,
                         http_status: status,
-                        duration: std::time::Duration::ZERO,
+                        duration: Duration::ZERO,
                         cache: CacheUse::Miss,
                         detail: None,
                     },

@@ -12,9 +12,12 @@ use super::{
     },
     catalogue::{Catalogue, Source},
     error::{AggregationError, Reports},
-    ports::{Input, RequestHeaders, SourceAnswer, SourceCaller},
+    ports::{Input, Program, RequestHeaders, SourceAnswer, SourceCaller},
 };
 use crate::kernel::Clock;
+
+/// Bodies up to this size are selected from at once.
+const SMALL: usize = 128 * 1024;
 
 /// The most sources of one call.
 const MAX_SOURCES: usize = 32;
@@ -133,7 +136,7 @@ pub(crate) async fn call(
 ) -> SourceAnswer {
     let mut answer = caller.call(source, url, headers).await;
     if let (Some(select), Some(body)) = (&source.select, &answer.body) {
-        match one(select.run(Input::Body(body), 2)) {
+        match one(selected(select, body).await) {
             Ok(selected) => answer.body = Some(selected),
             Err(fault) => {
                 answer.body = None;
@@ -143,6 +146,16 @@ pub(crate) async fn call(
         }
     }
     answer
+}
+
+/// A small body is quicker done than handed over; a large one must not hold up what this thread serves besides.
+async fn selected(select: &Arc<dyn Program>, body: &Json) -> Result<Vec<Json>, String> {
+    if body.get().len() <= SMALL {
+        return select.run(Input::Body(body), 2);
+    }
+    let (select, body) = (Arc::clone(select), Arc::clone(body));
+    let running = tokio::task::spawn_blocking(move || select.run(Input::Body(&body), 2));
+    running.await.unwrap_or_else(|_| Err("the program broke off".to_owned()))
 }
 
 /// Exactly one output.

@@ -76,8 +76,8 @@ impl RunEndpoint {
         let mut running = FuturesUnordered::new();
         let mut in_time = true;
         loop {
-            for index in 0..endpoint.steps.len() {
-                let ready = endpoint.plan.waits_for[index].iter().all(|other| done[*other].is_some());
+            for (index, waits_for) in endpoint.plan.waits_for.iter().enumerate() {
+                let ready = waits_for.iter().all(|other| done[*other].is_some());
                 if begun[index].is_none() && ready {
                     begun[index] = Some(run.elapsed());
                     let prepared = run.prepare(index, &done);
@@ -186,7 +186,7 @@ impl Run<'_> {
             }
             Prepared::Each(urls) => self.each(step, urls).await,
         };
-        report.duration = self.elapsed() - began;
+        report.duration = self.elapsed().saturating_sub(began);
         let trace =
             StepTrace { name: step.name.clone(), source: step.source.name.clone(), report, started: began, calls };
         (index, Done { trace, result })
@@ -235,7 +235,7 @@ impl Run<'_> {
         };
         let now = self.elapsed();
         let started = began.unwrap_or(now);
-        report.duration = now - started;
+        report.duration = now.saturating_sub(started);
         let calls = usize::from(began.is_some());
         let trace = StepTrace { name: step.name.clone(), source: step.source.name.clone(), report, started, calls };
         Done { trace, result: None }

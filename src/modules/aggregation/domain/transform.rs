@@ -186,6 +186,15 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
+/// An expression over an element.
+struct Evaluated<V> {
+    outputs: Vec<V>,
+    /// The element, read.
+    value: V,
+    /// The element as it came.
+    text: Rc<RawValue>,
+}
+
 /// One rule at work.
 struct Step<'a, E> {
     expressions: &'a E,
@@ -236,22 +245,21 @@ impl<E: Expressions> Step<'_, E> {
         self.expressions.compile(text).map_err(|fault| self.bad(below, "bad-expression", fault))
     }
 
-    /// The outputs of an expression over an element, and the element as it is.
     fn evaluate(
         &self,
         below: &str,
         program: &E::Program,
         element: Element,
         at_most: usize,
-    ) -> Result<(Vec<E::Value>, E::Value, Rc<RawValue>), RuleFault> {
+    ) -> Result<Evaluated<E::Value>, RuleFault> {
         let failed = |fault| self.bad(below, "evaluation-failed", fault);
         let text = element.close();
         let value = self.expressions.read(&text).map_err(failed)?;
         let outputs = self.expressions.run(program, &value, at_most).map_err(failed)?;
-        Ok((outputs, value, text))
+        Ok(Evaluated { outputs, value, text })
     }
 
-    /// The elements; a single value counts as one for filtering and is told apart again by the caller.
+    /// Changes the members of every element.
     fn members(&self, data: Data, change: impl Fn(&mut Members)) -> Result<Data, RuleFault> {
         data.map(|element| {
             let mut members = element.open().ok_or_else(|| self.bad("", "not-an-object", "expected objects"))?;
@@ -263,7 +271,7 @@ impl<E: Expressions> Step<'_, E> {
     fn filter(&self, data: Data, condition: &str) -> Result<Data, RuleFault> {
         let program = self.compile("/where", condition)?;
         let keep = |element| {
-            let (outputs, _, text) = self.evaluate("/where", &program, element, 1)?;
+            let Evaluated { outputs, text, .. } = self.evaluate("/where", &program, element, 1)?;
             let kept = outputs.first().is_some_and(|value| self.expressions.is_true(value));
             Ok(kept.then_some(Element::Closed(text)))
         };
@@ -281,7 +289,7 @@ impl<E: Expressions> Step<'_, E> {
         let program = self.compile("/value", value)?;
         let mut size = 0;
         data.map(|element| {
-            let (outputs, _, text) = self.evaluate("/value", &program, element, 1)?;
+            let Evaluated { outputs, text, .. } = self.evaluate("/value", &program, element, 1)?;
             let mut members =
                 Element::Closed(text).open().ok_or_else(|| self.bad("", "not-an-object", "expected objects"))?;
             if let Some(output) = outputs.first() {
@@ -305,7 +313,7 @@ impl<E: Expressions> Step<'_, E> {
         let Data::Many(elements) = data else { return Ok(data) };
         let mut keyed = Vec::with_capacity(elements.len());
         for element in elements {
-            let (key, _, text) = self.evaluate("/by", &program, element, KEY_OUTPUTS)?;
+            let Evaluated { outputs: key, text, .. } = self.evaluate("/by", &program, element, KEY_OUTPUTS)?;
             keyed.push((key, text));
         }
         keyed.sort_by(|(a, _), (b, _)| if descending { b.cmp(a) } else { a.cmp(b) });
@@ -317,7 +325,7 @@ impl<E: Expressions> Step<'_, E> {
         let Data::Many(elements) = data else { return Ok(data) };
         let (mut seen, mut kept) = (BTreeSet::new(), Vec::new());
         for element in elements {
-            let (key, _, text) = self.evaluate("/by", &program, element, KEY_OUTPUTS)?;
+            let Evaluated { outputs: key, text, .. } = self.evaluate("/by", &program, element, KEY_OUTPUTS)?;
             if seen.insert(key) {
                 kept.push(Element::Closed(text));
             }
@@ -341,7 +349,7 @@ impl<E: Expressions> Step<'_, E> {
         let mut groups: Vec<(E::Value, Vec<E::Value>)> = Vec::new();
         let mut position: BTreeMap<E::Value, usize> = BTreeMap::new();
         for element in elements {
-            let (outputs, value, _) = self.evaluate("/by", &program, element, 1)?;
+            let Evaluated { outputs, value, .. } = self.evaluate("/by", &program, element, 1)?;
             let key = outputs.into_iter().next().unwrap_or_else(|| self.expressions.null());
             let at = *position.entry(key.clone()).or_insert_with(|| {
                 groups.push((key, Vec::new()));
@@ -407,6 +415,6 @@ impl<E: Expressions> Step<'_, E> {
             let detail = "expected exactly one value; wrap the program in [ ] to collect several";
             return Err(self.bad("/program", "not-one-value", detail));
         };
-        Ok(Data::read(&*self.expressions.write(output).map_err(failed)?))
+        Ok(Data::read(&self.expressions.write(output).map_err(failed)?))
     }
 }

@@ -41,7 +41,7 @@ impl Answer {
 }
 
 /// `[aggregation]` with these sources, endpoints and rulesets.
-pub(crate) fn config(sources: Value, endpoints: Value, rulesets: Value) -> AggregationConfig {
+pub(crate) fn config(sources: &Value, endpoints: &Value, rulesets: &Value) -> AggregationConfig {
     serde_json::from_value(json!({
         "source_body_limit": "64KiB",
         "evaluation": {"workers": 1, "timeout": "250ms", "memory": "64MiB", "output_limit": "1MiB", "queue": 4},

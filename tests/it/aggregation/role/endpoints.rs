@@ -37,7 +37,7 @@ fn dashboard(server: &MockServer, auth: &str) -> vestibule::modules::aggregation
         ],
         "response": "{name: .results.user.name, titles: [.results.products[].title?], lang: .query.lang, auth: .headers.authorization}",
     });
-    config(json!([source("users"), source("orders"), source("products")]), json!([endpoint]), json!([]))
+    config(&json!([source("users"), source("orders"), source("products")]), &json!([endpoint]), &json!([]))
 }
 
 #[actix_web::test]

@@ -43,7 +43,7 @@ const HOSTILE: [&str; 32] = [
 
 #[actix_web::test]
 async fn hostile_programs_are_answered_and_change_nothing() {
-    let role = TestRole::start(&config(json!([]), json!([]), json!([])));
+    let role = TestRole::start(&config(&json!([]), &json!([]), &json!([])));
     let good = json!({"data": [3, 1, 2], "rules": [{"op": "sort", "by": "."}]}).to_string();
     let memory_before = resident();
     for program in HOSTILE {
@@ -62,7 +62,7 @@ async fn hostile_programs_are_answered_and_change_nothing() {
 
 #[actix_web::test]
 async fn hostile_rules_are_bounded_too() {
-    let role = TestRole::start(&config(json!([]), json!([]), json!([])));
+    let role = TestRole::start(&config(&json!([]), &json!([]), &json!([])));
     let wide = json!([{"a": vec![0; 20_000], "b": "x".repeat(20_000)}]);
     let amplified = role.transform(json!({"data": wide, "rules": [{"op": "flatten", "field": "a"}]}).to_string()).await;
     assert_eq!((amplified.status, amplified.code), (422, Some("transform-limit")), "{}", amplified.text);
@@ -80,7 +80,7 @@ async fn hostile_rules_are_bounded_too() {
 
 #[actix_web::test]
 async fn more_than_the_queue_holds_is_told_to_come_again_and_the_rest_is_served() {
-    let role = TestRole::start(&config(json!([]), json!([]), json!([])));
+    let role = TestRole::start(&config(&json!([]), &json!([]), &json!([])));
     let slow = json!({"data": 1, "rules": [{"op": "jq", "program": "last(range(1e12))"}]}).to_string();
     let calls = (0..12).map(|_| role.transform(slow.clone()));
     let answers = futures_util::future::join_all(calls).await;
@@ -93,7 +93,7 @@ async fn more_than_the_queue_holds_is_told_to_come_again_and_the_rest_is_served(
 
 #[actix_web::test]
 async fn an_evaluation_nobody_waits_for_is_ended() {
-    let role = TestRole::start(&config(json!([]), json!([]), json!([])));
+    let role = TestRole::start(&config(&json!([]), &json!([]), &json!([])));
     let slow = json!({"data": 1, "rules": [{"op": "jq", "program": "last(range(1e12))"}]}).to_string();
     let abandoned = tokio::time::timeout(Duration::from_millis(100), role.transform(slow)).await;
     assert!(abandoned.is_err());

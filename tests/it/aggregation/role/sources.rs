@@ -31,7 +31,7 @@ async fn sources_stand_side_by_side_byte_for_byte_in_the_order_asked_for() {
     let mut selected = source(&server, "selected", "/full");
     selected["select"] = "{id}".into();
     let sources = json!([source(&server, "user", "/users/{id}"), source(&server, "empty", "/empty"), selected]);
-    let role = TestRole::start(&config(sources, json!([]), json!([])));
+    let role = TestRole::start(&config(&sources, &json!([]), &json!([])));
 
     let answer = role.get(As::User, "/data/aggregate?sources=selected,user,empty&id=4%2F2").await;
     let data = r#"{"data":{"selected":{"id":1},"user":{"b": 1.10, "a": 12345678901234567890123},"empty":null},"meta":"#;
@@ -56,7 +56,7 @@ async fn what_fails_is_told_and_nothing_more() {
     let names = ["good", "error", "html", "deep", "large", "slow", "moved"];
     let mut sources: Vec<_> = names.iter().map(|name| source(&server, name, &format!("/{name}"))).collect();
     sources.push(json!({"name": "dead", "url": "http://127.0.0.1:1/"}));
-    let role = TestRole::start(&config(sources.into(), json!([]), json!([])));
+    let role = TestRole::start(&config(&sources.into(), &json!([]), &json!([])));
 
     let answer = role.get(As::User, "/data/aggregate?sources=good,error,html,deep,large,slow,moved,dead").await;
     assert_eq!((answer.status, answer.complete.as_deref()), (200, Some("false")), "{}", answer.text);
@@ -83,7 +83,7 @@ async fn a_required_source_decides() {
         source
     };
     let sources = json!([source(&server, "good", "/good"), required("error"), required("slow")]);
-    let role = TestRole::start(&config(sources, json!([]), json!([])));
+    let role = TestRole::start(&config(&sources, &json!([]), &json!([])));
     let failed = role.get(As::User, "/data/aggregate?sources=good,error").await;
     assert_eq!(
         (failed.status, &failed.json()["sources"]["error"]["http_status"]),
@@ -98,7 +98,7 @@ async fn a_required_source_decides() {
 #[actix_web::test]
 async fn bad_calls_are_refused_before_anything_is_called() {
     let server = MockServer::start().await;
-    let role = TestRole::start(&config(json!([source(&server, "user", "/users/{id}")]), json!([]), json!([])));
+    let role = TestRole::start(&config(&json!([source(&server, "user", "/users/{id}")]), &json!([]), &json!([])));
     for (query, code) in [
         ("", "malformed-request"),
         ("?sources=", "malformed-request"),
@@ -128,10 +128,30 @@ async fn only_named_headers_are_passed_on() {
     expected.and(header("accept-encoding", "identity")).respond_with(ok("1")).mount(&server).await;
     let mut named = source(&server, "h", "/h");
     named["forward_headers"] = json!(["Accept-Language"]);
-    let role = TestRole::start(&config(json!([named]), json!([]), json!([])));
+    let role = TestRole::start(&config(&json!([named]), &json!([]), &json!([])));
     let request = actix_web::test::TestRequest::get().uri("/data/aggregate?sources=h");
     let request = request.insert_header(("accept-language", "de")).insert_header(("cookie", "a=b"));
     let answer = role.call(As::User, request).await;
     assert_eq!(answer.json()["data"]["h"], 1, "{}", answer.text);
     assert!(!server.received_requests().await.unwrap()[0].headers.contains_key("cookie"));
+}
+
+#[actix_web::test]
+async fn a_source_that_fails_too_often_is_left_alone_for_a_while() {
+    let server = MockServer::start().await;
+    answers(&server, "/error", ResponseTemplate::new(503)).await;
+    let mut down = source(&server, "down", "/error");
+    down["breaker"] = json!({"failures": 2, "open_for": "300ms"});
+    let role = TestRole::start(&config(&json!([down]), &json!([]), &json!([])));
+    let status =
+        async || role.get(As::User, "/data/aggregate?sources=down").await.json()["meta"]["sources"]["down"].clone();
+    for _ in 0..2 {
+        assert_eq!(status().await["http_status"], 503);
+    }
+    assert_eq!(status().await["status"], "open");
+    assert_eq!(server.received_requests().await.unwrap().len(), 2);
+    server.reset().await;
+    answers(&server, "/error", ok("1")).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(status().await["status"], "ok");
 }

@@ -7,7 +7,7 @@ use super::app::{As, TestRole, config};
 #[actix_web::test]
 async fn rules_are_applied_and_numbers_survive() {
     let rulesets = json!([{"name": "cheap", "rules": [{"op": "filter", "where": ".p < 6"}]}]);
-    let role = TestRole::start(&config(json!([]), json!([]), rulesets));
+    let role = TestRole::start(&config(&json!([]), &json!([]), &rulesets));
     let data = r#"[{"z":12345678901234567890123,"p":5.10},{"z":2,"p":7}]"#;
 
     let plain = role.transform(format!(r#"{{"data":{data},"rules":[{{"op":"select","fields":["z"]}}]}}"#)).await;
@@ -24,7 +24,7 @@ async fn rules_are_applied_and_numbers_survive() {
 
 #[actix_web::test]
 async fn what_is_wrong_is_pointed_at() {
-    let role = TestRole::start(&config(json!([]), json!([]), json!([])));
+    let role = TestRole::start(&config(&json!([]), &json!([]), &json!([])));
     for (body, status, pointers) in [
         (
             r#"{"data":[{}],"rules":[{"op":"limit","count":1},{"op":"filter","where":".["}]}"#,

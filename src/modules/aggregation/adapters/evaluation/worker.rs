@@ -8,14 +8,12 @@ use std::{
 use rlimit::Resource;
 
 use super::{
-    super::{
-        super::domain::{
-            rule,
-            transform::{RuleFault, apply},
-        },
-        jaq::Jaq,
+    super::super::domain::{
+        rule,
+        transform::{RuleFault, apply},
     },
     frames::{FAULT, Fault, Hello, Job, READY, RESULT, TOO_LARGE},
+    programs::Remembering,
 };
 
 /// The stack of the worker, which bounds how deep a program may call itself.
@@ -35,8 +33,9 @@ fn serve(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     let hello: Hello = serde_json::from_slice(&hello)?;
     limit(&hello)?;
     write_frame(output, &[READY])?;
+    let programs = Remembering::default();
     while let Some(job) = read_frame(input)? {
-        let (kind, body) = evaluate(&job, hello.output_limit)?;
+        let (kind, body) = evaluate(&programs, &job, hello.output_limit)?;
         write_frame(output, &[&[kind], &body])?;
     }
     Ok(())
@@ -62,12 +61,12 @@ fn address_space() -> u64 {
     kib.map_or(1 << 30, |kib| kib * 1024)
 }
 
-fn evaluate(job: &[u8], output_limit: usize) -> io::Result<(u8, Vec<u8>)> {
+fn evaluate(programs: &Remembering, job: &[u8], output_limit: usize) -> io::Result<(u8, Vec<u8>)> {
     let job: Job<'_> = serde_json::from_slice(job)?;
     let rules: serde_json::Value = serde_json::from_str(job.rules.get())?;
     // The server has read the rules with the same function, so they are good.
     let rules = rule::read(&rules, "").map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    Ok(match apply(&Jaq, job.data, &rules, output_limit) {
+    Ok(match apply(programs, job.data, &rules, output_limit) {
         Ok(result) => (RESULT, Box::<str>::from(result).into_string().into_bytes()),
         Err(RuleFault::TooLarge) => (TOO_LARGE, Vec::new()),
         Err(RuleFault::Bad { pointer, code, detail }) => {

@@ -139,13 +139,13 @@ fn read(body: &[u8]) -> Result<Asked<'_>, Problem> {
                 }
             }
         }
-        (None, Some(ruleset)) => match serde_json::from_str(ruleset.get()) {
-            Ok(name) => Some(Wanted::Ruleset(name)),
-            Err(_) => {
+        (None, Some(ruleset)) => {
+            let name = serde_json::from_str(ruleset.get()).ok();
+            if name.is_none() {
                 faults.push(FieldFault::new("/ruleset", "wrong-type", "expected a string"));
-                None
             }
-        },
+            name.map(Wanted::Ruleset)
+        }
     };
     match (data, wanted) {
         (Some(data), Some(rules)) if faults.is_empty() => Ok(Asked { data, rules }),
