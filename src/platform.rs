@@ -11,3 +11,7 @@ pub mod mail;
 pub mod random;
 pub mod telemetry;
 pub mod tokens;
+
+/// Whether PostgreSQL is compiled in, beside SQLite.
+#[cfg(feature = "auth")]
+pub(crate) const HAS_POSTGRES: bool = cfg!(feature = "postgres");
