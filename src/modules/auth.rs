@@ -11,8 +11,6 @@ mod adapters;
 mod application;
 #[cfg(feature = "auth")]
 mod domain;
-#[cfg(all(test, feature = "auth"))]
-mod journeys;
 mod remote;
 #[cfg(feature = "auth")]
 mod start;

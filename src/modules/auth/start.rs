@@ -1,6 +1,9 @@
 //! Puts the module together: opens the database, brings its schema up to date, loads the keys, and joins use cases and
 //! adapters.
 
+#[cfg(test)]
+mod journeys;
+
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web;

@@ -11,7 +11,7 @@ use super::{Database, DatabaseError, error};
 /// The advisory lock's number: "vestib" in ASCII.
 const LOCK: i64 = 0x7665_7374_6962;
 /// How long to wait for another instance's migrations.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// One migration, and whether the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

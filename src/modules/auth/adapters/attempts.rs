@@ -133,11 +133,11 @@ mod tests {
         assert_eq!(limiter.settle("a", HOME, false), Ok(()));
         assert_eq!(limiter.settle("a", HOME, false), Err(Duration::from_secs(100)));
         clock.advance(Duration::from_secs(40));
-        assert_eq!(limiter.check("a", HOME), Err(Duration::from_secs(60)));
-        assert_eq!(limiter.settle("a", HOME, true), Err(Duration::from_secs(60)), "right, and no less refused");
-        assert_eq!(limiter.settle("a", HOME, false), Err(Duration::from_secs(60)));
+        assert_eq!(limiter.check("a", HOME), Err(Duration::from_mins(1)));
+        assert_eq!(limiter.settle("a", HOME, true), Err(Duration::from_mins(1)), "right, and no less refused");
+        assert_eq!(limiter.settle("a", HOME, false), Err(Duration::from_mins(1)));
         assert_eq!(limiter.check("b", HOME), Ok(()), "another account is not touched");
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         assert_eq!(limiter.check("a", HOME), Ok(()));
         assert_eq!(limiter.settle("a", HOME, false), Ok(()), "counting begins anew");
     }
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(limiter.settle("a", HOME, true), Ok(()));
         assert_eq!(limiter.settle("a", HOME, false), Ok(()));
         assert!(limiter.settle("b", HOME, false).is_err());
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         assert_eq!(limiter.settle("a", HOME, false), Ok(()));
         assert_eq!(limiter.settle("a", HOME, false), Ok(()));
         assert!(limiter.settle("a", HOME, false).is_err());

@@ -68,16 +68,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_and_a_long_wait_are_answers() {
-        let pool = Arc::new(Pool::start(1, 1, Duration::from_millis(50)).unwrap());
-        let slow = |millis| move || std::thread::sleep(Duration::from_millis(millis));
+        let pool = Arc::new(Pool::start(1, 1, Duration::from_millis(500)).unwrap());
+        // The only thread is held until the gate opens, however slow the machine is.
+        let (begun, has_begun) = oneshot::channel();
+        let (gate, opened) = mpsc::channel::<()>();
         let first = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.run(slow(400)).await }
+            async move {
+                let hold = move || {
+                    let _ = begun.send(());
+                    let _ = opened.recv();
+                };
+                pool.run(hold).await
+            }
         });
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        let (second, third) = tokio::join!(pool.run(slow(0)), pool.run(slow(0)));
+        has_begun.await.unwrap();
+        let (second, third) = tokio::join!(pool.run(|| ()), pool.run(|| ()));
         assert!(matches!(second, Err(PortError::Unavailable(_))), "waited too long");
         assert!(matches!(third, Err(PortError::Unavailable(_))), "found the queue full");
+        drop(gate);
         assert!(first.await.unwrap().is_ok());
         let died: Result<(), _> = pool.run(|| panic!("as a test")).await;
         assert!(matches!(died, Err(PortError::Internal(_))));
