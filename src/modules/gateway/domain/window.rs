@@ -2,8 +2,8 @@
 //!
 //! Two weighted buckets, the usual approximation, suppose that traffic was even: a burst at the end of one window and
 //! another at the end of the next let nearly twice the limit through. Here the window is cut into fifteen parts, and the
-//! oldest, which is partly outside, counts in full: never more than the limit passes, and a request is held back at most a
-//! fifteenth of the window longer than it had to be.
+//! requests of a part leave together, when the last of them is a window old: never more than the limit passes, nobody
+//! waits longer than a window, and a request is held back at most a fifteenth of the window longer than it had to be.
 
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ const SLOTS: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit {
     count: u32,
+    /// In nanoseconds.
+    window: u64,
     /// One part of the window, in nanoseconds.
     part: u64,
 }
@@ -23,29 +25,27 @@ pub(crate) struct Limit {
 impl Limit {
     /// `count` in any `window_secs` seconds.
     pub(crate) fn new(count: u32, window_secs: u64) -> Self {
-        let nanos = window_secs.saturating_mul(1_000_000_000);
-        Self { count: count.max(1), part: nanos.div_ceil(PARTS).max(1) }
+        let window = window_secs.saturating_mul(1_000_000_000);
+        Self { count: count.max(1), window, part: window.div_ceil(PARTS).max(1) }
     }
 
     /// How many.
     pub(crate) const fn count(&self) -> u32 {
         self.count
     }
-
-    fn part_of(&self, now: Duration) -> u64 {
-        u64::try_from(now.as_nanos()).unwrap_or(u64::MAX) / self.part
-    }
 }
 
-/// What one key has let through, as far back as the window reaches.
+/// The requests of one part of the window.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    count: u32,
+    /// When the last of them passed, in nanoseconds.
+    last: u64,
+}
+
+/// What one key has let through, as far back as the window reaches. One slot a part, by part modulo [`SLOTS`].
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Counts {
-    /// The part of time that the newest slot stands for.
-    newest: u64,
-    /// One slot a part of the window, by part modulo [`SLOTS`].
-    slots: [u32; SLOTS],
-    total: u32,
-}
+pub(crate) struct Counts([Slot; SLOTS]);
 
 /// The state of a key after it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,49 +61,44 @@ pub(crate) struct Standing {
 impl Counts {
     /// Counts one request if the limit allows it. `now` is monotonic time since a fixed moment.
     pub(crate) fn take(&mut self, limit: &Limit, now: Duration) -> Standing {
-        self.advance(limit.part_of(now));
-        let passes = self.total < limit.count;
-        if passes {
-            self.slots[slot(self.newest)] += 1;
-            self.total += 1;
+        let nanos = nanos(now);
+        if !self.standing(limit, nanos).passes {
+            return self.standing(limit, nanos);
         }
-        self.standing(limit, now, passes)
+        let part = nanos / limit.part;
+        let slot = &mut self.0[usize::try_from(part % SLOTS as u64).unwrap_or_default()];
+        // What a slot holds of a part that is as many parts ago as there are slots has left the window.
+        if slot.last / limit.part != part {
+            slot.count = 0;
+        }
+        slot.count += 1;
+        slot.last = nanos;
+        Standing { passes: true, ..self.standing(limit, nanos) }
     }
 
     /// The same without counting.
-    pub(crate) fn peek(&mut self, limit: &Limit, now: Duration) -> Standing {
-        self.advance(limit.part_of(now));
-        self.standing(limit, now, self.total < limit.count)
+    pub(crate) fn peek(&self, limit: &Limit, now: Duration) -> Standing {
+        self.standing(limit, nanos(now))
     }
 
-    /// Forgets what has left the window.
-    fn advance(&mut self, part: u64) {
-        if part <= self.newest {
-            return;
+    fn standing(&self, limit: &Limit, now: u64) -> Standing {
+        let mut total = 0;
+        let mut reset = None;
+        for slot in self.0.iter().filter(|slot| slot.count > 0) {
+            let Some(left) = (slot.last + limit.window).checked_sub(now).filter(|left| *left > 0) else { continue };
+            total += slot.count;
+            reset = Some(reset.map_or(left, |reset: u64| reset.min(left)));
         }
-        if part - self.newest >= SLOTS as u64 {
-            self.slots = [0; SLOTS];
-            self.total = 0;
-        } else {
-            for passed in self.newest + 1..=part {
-                self.total -= std::mem::take(&mut self.slots[slot(passed)]);
-            }
+        Standing {
+            passes: total < limit.count,
+            remaining: limit.count - total.min(limit.count),
+            reset: Duration::from_nanos(reset.unwrap_or_default()),
         }
-        self.newest = part;
-    }
-
-    fn standing(&self, limit: &Limit, now: Duration, passes: bool) -> Standing {
-        let oldest = (self.newest + 1).saturating_sub(SLOTS as u64);
-        let first_counted = (oldest..=self.newest).find(|part| self.slots[slot(*part)] > 0);
-        let reset = first_counted.map_or(Duration::ZERO, |part| {
-            Duration::from_nanos((part + SLOTS as u64).saturating_mul(limit.part)).saturating_sub(now)
-        });
-        Standing { passes, remaining: limit.count - self.total.min(limit.count), reset }
     }
 }
 
-fn slot(part: u64) -> usize {
-    usize::try_from(part % SLOTS as u64).unwrap_or_default()
+fn nanos(now: Duration) -> u64 {
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX / 2)
 }
 
 #[cfg(test)]
@@ -122,7 +117,7 @@ mod tests {
         }
         let refused = counts.take(&limit, now);
         assert!(!refused.passes);
-        assert!(refused.reset >= Duration::from_mins(1) && refused.reset <= Duration::from_secs(64));
+        assert_eq!(refused.reset, Duration::from_mins(1));
         assert!(!counts.take(&limit, now + refused.reset.checked_sub(Duration::from_nanos(1)).unwrap()).passes);
         assert!(counts.take(&limit, now + refused.reset).passes);
     }

@@ -79,8 +79,8 @@ async fn an_answer_that_breaks_off_or_stalls_is_cut_and_not_reused() {
     });
     let front_one = front(&config(&one_upstream(breaking.address, "", ""))).await;
     for _ in 0..2 {
-        let answer = get(&front_one, "/u/x", "").await;
-        assert!(answer.status == 200 && !answer.whole);
+        // When the end comes with the beginning, the client may not even see the head.
+        assert!(!get(&front_one, "/u/x", "").await.whole);
     }
     assert_eq!(breaking.connections.load(Ordering::Relaxed), 2);
 

@@ -246,7 +246,7 @@ pub(super) fn read_answer(stream: &mut TcpStream, bodiless: bool) -> Answer {
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let status = head.get(9..12).and_then(|code| code.parse().ok()).unwrap_or(0);
-    let mut answer = Answer { status, head, body: Vec::new(), whole: true };
+    let mut answer = Answer { status, head, body: Vec::new(), whole: status != 0 };
     if bodiless || matches!(status, 204 | 304) {
         return answer;
     }
