@@ -3,10 +3,12 @@
 
 mod completions;
 mod config;
+mod demo;
 mod failure;
 mod health;
 mod output;
 mod roles;
+mod serve;
 mod session;
 
 use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf, process::ExitCode};
@@ -14,8 +16,10 @@ use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf, process::Exi
 use clap::{Parser, Subcommand};
 
 use self::{
-    completions::Completions, config::ConfigCommand, failure::Failure, health::Health, output::Output, session::Session,
+    completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure, health::Health,
+    output::Output, serve::Serve, session::Session,
 };
+use crate::bootstrap;
 
 /// Login, one front door and one call per screen: identity, API gateway and aggregation in one binary.
 #[derive(Debug, Parser)]
@@ -31,6 +35,15 @@ struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serves roles behind one port: all of them, or those of --role
+    #[command(after_help = "Examples:\n  vestibule serve\n  vestibule serve --role auth --config production.toml")]
+    Serve(Serve),
+    /// Everything in one process on throwaway data, with sample backends; prints a tour to follow with curl
+    #[command(after_help = "Example:\n  vestibule demo --port 8000")]
+    Demo(DemoCommand),
+    /// Evaluates programs from requests, within limits; started by the server
+    #[command(hide = true)]
+    EvaluationWorker,
     /// Looks at the configuration without starting anything
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -68,6 +81,9 @@ fn run_with(
     };
     let mut session = Session { files: cli.config, environment, output };
     let done = match cli.command {
+        Command::Serve(command) => command.run(&mut session),
+        Command::Demo(command) => command.run(&mut session),
+        Command::EvaluationWorker => return bootstrap::evaluation_worker(),
         Command::Config(command) => command.run(&mut session),
         Command::Health(command) => command.run(&mut session),
         Command::Completions(command) => command.run(&mut session),

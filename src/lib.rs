@@ -5,6 +5,7 @@
 //! process and what is reached over HTTP; `cli` is the command line. `docs/ARCHITECTURE.md` says where to put new things,
 //! and `tests/architecture.rs` holds the rules.
 
+pub mod bootstrap;
 pub mod cli;
 pub mod config;
 pub mod kernel;

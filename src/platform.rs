@@ -12,3 +12,7 @@ pub mod random;
 pub mod resilience;
 pub mod telemetry;
 pub mod tokens;
+
+/// Whether PostgreSQL is compiled in, beside SQLite.
+#[cfg(feature = "auth")]
+pub(crate) const HAS_POSTGRES: bool = cfg!(feature = "postgres");

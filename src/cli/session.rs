@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{failure::Failure, output::Output};
 use crate::{
+    bootstrap,
     config::{self, Loaded, Override, Sources},
     kernel::settings::StartError,
 };
@@ -27,7 +28,7 @@ impl Session {
     /// Loads the configuration with settings from flags on top.
     pub(super) fn load_with(&mut self, overrides: Vec<Override>) -> Result<Loaded, Failure> {
         let sources = Sources { files: self.files.clone(), environment: self.environment.clone(), overrides };
-        let loaded = config::load_checked(&sources, config::Config::check).map_err(Failure::Configuration)?;
+        let loaded = config::load_checked(&sources, bootstrap::check).map_err(Failure::Configuration)?;
         for warning in loaded.warnings() {
             self.output.message(format_args!("warning: {warning}"));
         }

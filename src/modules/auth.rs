@@ -11,6 +11,8 @@ mod adapters;
 mod application;
 #[cfg(feature = "auth")]
 mod domain;
+#[cfg(all(test, feature = "auth"))]
+mod journeys;
 mod remote;
 #[cfg(feature = "auth")]
 mod start;

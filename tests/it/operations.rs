@@ -1,5 +1,6 @@
 //! What operators see: health, metrics, logs, documentation.
 
+mod connections;
 mod documentation;
 mod health;
 mod logs;

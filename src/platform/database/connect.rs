@@ -18,7 +18,7 @@ pub(super) async fn connect(url: &str, max_connections: u32) -> Result<Database,
     if url.starts_with("sqlite:") {
         return sqlite(url, max_connections).await;
     }
-    if cfg!(feature = "postgres") && (url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+    if crate::platform::HAS_POSTGRES && (url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         return postgres(url, max_connections).await;
     }
     Err(DatabaseError::Internal("a database URL begins with sqlite:// or postgres://".to_owned()))

@@ -5,7 +5,10 @@ use std::time::SystemTime;
 use chrono::{DateTime, Utc};
 use lettre::{
     Message,
-    message::{Mailbox, header::ContentType},
+    message::{
+        Body, Mailbox,
+        header::{ContentTransferEncoding, ContentType},
+    },
 };
 
 /// A plain text mail to one person.
@@ -43,14 +46,34 @@ impl MailMessage {
             .date(SystemTime::from(self.date))
             .message_id(Some(message_id))
             .header(ContentType::TEXT_PLAIN)
-            .body(self.body.clone())
+            .body(encode(&self.body))
             .map_err(|error| error.to_string())
     }
+}
+
+/// As it is where the format allows it (RFC 5322 §2.1.1: 998 characters a line), so that links stay whole for every
+/// reader; the library alone would wrap after 76.
+fn encode(text: &str) -> Body {
+    let is_plain =
+        text.lines().all(|line| line.len() <= 998 && line.bytes().all(|b| b == b'\t' || (32..127).contains(&b)));
+    if !is_plain {
+        return Body::new(text.to_owned());
+    }
+    let lines = text.lines().flat_map(|line| [line, "\r\n"]).collect::<String>();
+    Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_stay_whole_and_other_texts_are_encoded() {
+        let link = format!("https://example.com/?token={}", "a".repeat(100));
+        let body = encode(&format!("see\n{link}\n"));
+        assert_eq!(body.as_ref(), format!("see\r\n{link}\r\n").as_bytes());
+        assert_ne!(encode("für\n").encoding(), ContentTransferEncoding::SevenBit);
+    }
 
     #[test]
     fn no_value_adds_a_header() {

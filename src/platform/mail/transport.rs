@@ -1,11 +1,11 @@
 //! How mail leaves: to the log (its head alone), into a folder, or over SMTP.
 
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::{io::Write as _, path::PathBuf, sync::OnceLock, time::Duration};
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
     message::Mailbox,
-    transport::smtp::{PoolConfig, client::TlsParameters},
+    transport::smtp::{AsyncSmtpTransportBuilder, PoolConfig, client::TlsParameters},
 };
 
 use super::MailMessage;
@@ -19,7 +19,19 @@ pub struct MailTransport {
 enum Way {
     Log,
     Folder(PathBuf),
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(Smtp),
+}
+
+/// A pool of connections, made with the first mail: it needs a runtime, which reading a configuration has not.
+struct Smtp {
+    builder: AsyncSmtpTransportBuilder,
+    pool: OnceLock<AsyncSmtpTransport<Tokio1Executor>>,
+}
+
+impl Smtp {
+    fn pool(&self) -> &AsyncSmtpTransport<Tokio1Executor> {
+        self.pool.get_or_init(|| self.builder.clone().build())
+    }
 }
 
 /// A setting of the transport that cannot be used.
@@ -52,7 +64,7 @@ impl MailTransport {
         match &self.way {
             Way::Log => Ok(()),
             Way::Folder(folder) => write_file(folder.clone(), mail.id, message.formatted()).await,
-            Way::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(|error| error.to_string()),
+            Way::Smtp(smtp) => smtp.pool().send(message).await.map(drop).map_err(|error| error.to_string()),
         }
     }
 
@@ -74,12 +86,13 @@ fn parse_way(transport: &str) -> Result<Way, String> {
         return Ok(Way::Folder(PathBuf::from(folder)));
     }
     if transport.starts_with("smtp://") || transport.starts_with("smtps://") {
-        return smtp(transport).map(Way::Smtp).map_err(|error| format!("not a usable SMTP URL: {error}"));
+        let builder = smtp(transport).map_err(|error| format!("not a usable SMTP URL: {error}"))?;
+        return Ok(Way::Smtp(Smtp { builder, pool: OnceLock::new() }));
     }
     Err("expected \"log\", \"file:DIR\", \"smtp://user:password@host:587\" or \"smtps://…\"".to_owned())
 }
 
-fn smtp(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, lettre::transport::smtp::Error> {
+fn smtp(url: &str) -> Result<AsyncSmtpTransportBuilder, lettre::transport::smtp::Error> {
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?;
     let says_tls = url.starts_with("smtps://") || url.contains("tls=");
     if !says_tls {
@@ -96,7 +109,7 @@ fn smtp(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, lettre::transpo
             lettre::transport::smtp::client::Tls::Opportunistic(tls)
         });
     }
-    Ok(builder.timeout(Some(Duration::from_secs(10))).pool_config(PoolConfig::new().max_size(4)).build())
+    Ok(builder.timeout(Some(Duration::from_secs(10))).pool_config(PoolConfig::new().max_size(4)))
 }
 
 /// One `.eml` file, complete as soon as it can be seen.

@@ -183,3 +183,15 @@ async fn long_passwords_count_to_their_last_byte_with_bcrypt() {
     let cut = json!({"email": "ada@example.org", "password": "x".repeat(100)});
     app.post("/auth/login").json(&cut).send().await.problem(401, "invalid-credentials");
 }
+
+#[rstest]
+#[tokio::test]
+async fn many_registrations_of_one_address_make_one_user(#[values(Sqlite, Postgres)] store: Store) {
+    let settings = "[gateway]\nrate_limit = false\n[auth]\nrequire_verified_email = false";
+    let app = TestApp::builder(AllInOne, store).settings(settings).start().await;
+    let body = json!({"email": "ada@example.org", "password": "correct horse battery"});
+    let calls = (0..20).map(|_| app.post("/auth/register").json(&body).send());
+    let replies = futures_util::future::join_all(calls).await;
+    let count = |status| replies.iter().filter(|reply| reply.status == status).count();
+    assert_eq!((count(201), count(409)), (1, 19), "{replies:?}");
+}

@@ -142,3 +142,17 @@ async fn without_fresh_revocations_no_token_is_accepted() {
     });
     assert!(open.await.is_some());
 }
+
+#[rstest]
+#[tokio::test]
+async fn two_instances_start_together_on_one_database(#[values(Sqlite, Postgres)] store: Store) {
+    let settings = "[auth]\nrequire_verified_email = false";
+    let mut app = TestApp::builder(AllInOne, store).settings(settings).start_twins().await;
+    let ada = app.register("ada@example.org").await;
+    let session = app.login(&ada).await;
+    // One signing key: what one instance signs, the other verifies.
+    let twin = app.processes[1].url.clone();
+    let me = reqwest::Client::new().get(format!("{twin}/auth/me")).bearer_auth(&session.access_token).send().await;
+    assert_eq!(me.unwrap().status(), 200);
+    app.kill_dash_nine();
+}

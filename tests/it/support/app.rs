@@ -40,6 +40,23 @@ impl AppBuilder {
 
     /// Starts every process and waits until all are ready.
     pub(crate) async fn start(self) -> TestApp {
+        let places: &[_] = match self.topology {
+            Topology::AllInOne => &[("all", None, 8000)],
+            Topology::Split => &[
+                ("auth", Some("auth"), 8001),
+                ("aggregation", Some("aggregation"), 8003),
+                ("gateway", Some("gateway"), 8002),
+            ],
+        };
+        self.start_at(places).await
+    }
+
+    /// Starts the same all-in-one application twice, at the same moment and on the same database.
+    pub(crate) async fn start_twins(self) -> TestApp {
+        self.start_at(&[("all", None, 8000), ("twin", None, 8001)]).await
+    }
+
+    async fn start_at(self, places: &[(&'static str, Option<&str>, u16)]) -> TestApp {
         let directory = tempfile::Builder::new().prefix("vestibule-it-").tempdir().expect("a temporary directory");
         let database = Database::create(self.store, directory.path());
         let host = free_host();
@@ -49,21 +66,18 @@ impl AppBuilder {
         std::fs::write(directory.path().join("harness.toml"), own).expect("the configuration can be written");
         std::fs::write(directory.path().join("test.toml"), &self.settings).expect("the configuration can be written");
 
-        let process = |name, role: Option<&str>, port: u16| {
+        let processes = places.iter().map(|(name, role, port)| {
             let mut arguments = vec!["serve".to_owned()];
-            arguments.extend(role.into_iter().flat_map(|role| ["--role".to_owned(), role.to_owned()]));
+            arguments.extend(role.iter().flat_map(|role| ["--role".to_owned(), (*role).to_owned()]));
+            // A role alone has its own port; saying it would hide that.
+            if role.is_none() {
+                arguments.extend(["--port".to_owned(), port.to_string()]);
+            }
             arguments.extend(["--config", "harness.toml", "--config", "test.toml"].map(str::to_owned));
             Process::new(name, format!("http://{host}:{port}"), directory.path(), arguments)
                 .with_environment(&self.environment)
-        };
-        let processes = match self.topology {
-            Topology::AllInOne => vec![process("all", None, 8000)],
-            Topology::Split => vec![
-                process("auth", Some("auth"), 8001),
-                process("aggregation", Some("aggregation"), 8003),
-                process("gateway", Some("gateway"), 8002),
-            ],
-        };
+        });
+        let processes = processes.collect();
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let client = client.timeout(Duration::from_secs(30)).build().expect("a client can be built");
         let mailbox = Mailbox::new(directory.path().join("mail"));

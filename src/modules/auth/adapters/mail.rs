@@ -35,15 +35,15 @@ fn write(mail: Mail) -> (String, &'static str, String) {
         Mail::Verification { to, link, code } => {
             let body = format!(
                 "Hello,\n\nplease verify your e-mail address by following this link:\n\n{link}\n\n\
-                 Or type this code: {code}\n\nLink and code work for 24 hours. If you did not ask for this, ignore this \
-                 mail; nothing happens.\n"
+                 Or type this code: {code}\n\nLink and code work for 24 hours. If you did not ask for this,\n\
+                 ignore this mail; nothing happens.\n"
             );
             (to.to_string(), "Verify your e-mail address", body)
         }
         Mail::AddressTaken { to } => {
-            let body = "Hello,\n\nsomebody, perhaps you, tried to register an account with this address. There is one \
-                        already, and it was not changed.\n\nIf it was you, log in with your password. If it was not, you \
-                        need not do anything.\n"
+            let body = "Hello,\n\nsomebody, perhaps you, tried to register an account with this address.\n\
+                        There is one already, and it was not changed.\n\nIf it was you, log in with your password. \
+                        If it was not,\nyou need not do anything.\n"
                 .to_owned();
             (to.to_string(), "You already have an account", body)
         }

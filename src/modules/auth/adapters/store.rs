@@ -6,6 +6,13 @@ mod keys;
 mod sessions;
 mod users;
 
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod tests;
+
 use crate::{
     modules::auth::application::PortError,
     platform::database::{Database, DatabaseError},

@@ -1,0 +1,22 @@
+//! The composition root: decides for each role whether it runs in this process or is reached over HTTP, builds what runs,
+//! and serves it. The one place that sees every module.
+
+mod aggregation;
+mod auth;
+mod checks;
+pub mod demo;
+mod gateway;
+mod openapi;
+mod process;
+mod remote;
+mod roles;
+mod serve;
+mod server;
+mod token_feed;
+
+pub use aggregation::evaluation_worker;
+pub use checks::check;
+pub use openapi::document as openapi;
+pub use process::{Process, ServeOptions};
+pub use roles::{RoleSet, compiled_in};
+pub use serve::serve;

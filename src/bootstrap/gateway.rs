@@ -1,0 +1,102 @@
+//! Places the `gateway` role: around this process's application, or not at all.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use actix_web::{HttpServer, web};
+
+use super::{
+    process::Shared,
+    server::{Routes, application, front, listen},
+};
+use crate::kernel::StartError;
+#[cfg(feature = "gateway")]
+use crate::{
+    config::Config,
+    kernel::Role,
+    modules::gateway::{Gateway, GatewayParts, Placement, RoleRoute},
+};
+
+/// The role as this process has it.
+#[derive(Clone, Default)]
+pub(super) struct Placed {
+    #[cfg(feature = "gateway")]
+    local: Option<Arc<Gateway>>,
+}
+
+impl Placed {
+    #[cfg_attr(not(feature = "gateway"), expect(clippy::unused_async, reason = "starts nothing without the role"))]
+    pub(super) async fn start(shared: &Shared) -> Result<Self, StartError> {
+        #[cfg(feature = "gateway")]
+        if shared.roles.has(Role::Gateway) {
+            let local = Gateway::start(GatewayParts {
+                config: &shared.config.gateway,
+                body_limit: shared.config.server.body_limit,
+                trusted_proxies: shared.config.server.trusted_proxies.clone(),
+                roles: role_routes(&shared.config, |role| shared.roles.has(role)),
+                verifier: shared.verifier.clone(),
+                clock: shared.clock.clone(),
+                random: shared.random.clone(),
+            })
+            .await?;
+            return Ok(Self { local: Some(Arc::new(local)) });
+        }
+        let _ = shared;
+        Ok(Self::default())
+    }
+
+    /// Binds the front door: the application, behind the gateway when that is here.
+    pub(super) fn bind(
+        &self,
+        shared: Arc<Shared>,
+        routes: Routes,
+        at: SocketAddr,
+    ) -> Result<(actix_web::dev::Server, SocketAddr), StartError> {
+        let settings = shared.config.server.clone();
+        #[cfg(feature = "gateway")]
+        if let Some(gateway) = self.local.clone() {
+            let factory = move || application(&shared, &routes).wrap(gateway.middleware()).wrap(front(&shared));
+            return listen(HttpServer::new(factory), &settings, at);
+        }
+        let factory = move || application(&shared, &routes).wrap(front(&shared));
+        listen(HttpServer::new(factory), &settings, at)
+    }
+
+    /// The administration's routes.
+    pub(super) fn configure(&self, app: &mut web::ServiceConfig) {
+        #[cfg(feature = "gateway")]
+        if let Some(local) = &self.local {
+            local.configure(app);
+        }
+        #[cfg(not(feature = "gateway"))]
+        let _ = app;
+    }
+
+    pub(super) async fn stop(self) {
+        #[cfg(feature = "gateway")]
+        if let Some(local) = &self.local {
+            local.stop().await;
+        }
+    }
+}
+
+/// Where the front door's role paths lead.
+#[cfg(feature = "gateway")]
+pub(super) fn role_routes(config: &Config, is_local: impl Fn(Role) -> bool) -> Vec<RoleRoute> {
+    let placement = |role| match is_local(role) {
+        true => Placement::Local,
+        false => Placement::Remote(config.services.url(role).to_owned()),
+    };
+    let auth = crate::modules::auth::FRONT_DOOR.iter().map(|prefix| RoleRoute {
+        role: Role::Auth,
+        prefix: (*prefix).to_owned(),
+        strip_prefix: false,
+        placement: placement(Role::Auth),
+    });
+    let aggregation = RoleRoute {
+        role: Role::Aggregation,
+        prefix: config.gateway.api_prefix.clone(),
+        strip_prefix: true,
+        placement: placement(Role::Aggregation),
+    };
+    auth.chain([aggregation]).collect()
+}

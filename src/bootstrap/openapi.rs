@@ -1,0 +1,51 @@
+//! The OpenAPI document of a process: its roles' operations, at the paths where a client finds them.
+
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder,
+    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+use super::RoleSet;
+use crate::{config::Config, kernel::Role};
+
+/// The document as JSON. With the gateway among the roles it shows the whole front door, wherever the roles run.
+pub fn document(roles: &RoleSet, config: &Config) -> String {
+    let front_door = roles.has(Role::Gateway);
+    let mut document = base();
+    #[cfg(feature = "auth")]
+    if front_door || roles.has(Role::Auth) {
+        document.merge(crate::modules::auth::openapi());
+    }
+    #[cfg(feature = "aggregation")]
+    if front_door || roles.has(Role::Aggregation) {
+        let own = crate::modules::aggregation::openapi();
+        document.merge(if front_door { under(&config.gateway.api_prefix, own) } else { own });
+    }
+    #[cfg(feature = "gateway")]
+    if front_door {
+        document.merge(crate::modules::gateway::openapi(&config.gateway));
+    }
+    document.merge(crate::platform::http::operations::openapi());
+    document.to_pretty_json().unwrap_or_default()
+}
+
+fn base() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Vestibule")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Login, one front door and one call per screen. Errors are problem details (RFC 9457)."))
+        .build();
+    let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(ComponentsBuilder::new().security_scheme("bearer", bearer).build()))
+        .build()
+}
+
+/// Moves every path under a prefix.
+#[cfg(feature = "aggregation")]
+fn under(prefix: &str, mut document: OpenApi) -> OpenApi {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (format!("{prefix}{path}"), item)).collect();
+    document
+}

@@ -1,0 +1,100 @@
+//! Keeps a process's token verifier supplied: the keys and the revocations of `auth`, wherever that runs.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    kernel::Clock,
+    modules::auth::api::{AuthApi, AuthError},
+    platform::tokens::{KeyRing, TokenVerifier},
+};
+
+/// Between two looks at the revocations: how long a logout on one instance may go unnoticed on another.
+const REVOCATIONS_EVERY: Duration = Duration::from_millis(500);
+/// Keys are asked for at every so many looks; a new key is published well before it signs.
+const KEYS_EVERY: u32 = 10;
+/// For one call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Feeds one verifier from one `auth`.
+pub(super) struct TokenFeed {
+    pub(super) auth: Arc<dyn AuthApi>,
+    pub(super) verifier: Arc<TokenVerifier>,
+    /// The secret of HS256, when that is the algorithm.
+    pub(super) shared_secret: Option<String>,
+    pub(super) clock: Arc<dyn Clock>,
+    known_keys: Option<String>,
+    cursor: Option<String>,
+}
+
+impl TokenFeed {
+    pub(super) fn new(
+        auth: Arc<dyn AuthApi>,
+        verifier: Arc<TokenVerifier>,
+        shared_secret: Option<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { auth, verifier, shared_secret, clock, known_keys: None, cursor: None }
+    }
+
+    /// Asks for keys and revocations once.
+    pub(super) async fn refresh(&mut self) -> Result<(), AuthError> {
+        self.refresh_keys().await?;
+        self.refresh_revocations().await
+    }
+
+    /// Goes on asking until the process ends. A failure is told once, and its end once.
+    pub(super) async fn run(mut self) {
+        let mut tick = tokio::time::interval(REVOCATIONS_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut failing = false;
+        for round in 0_u32.. {
+            tick.tick().await;
+            let result = if round.is_multiple_of(KEYS_EVERY) || !self.verifier.has_keys() {
+                self.refresh().await
+            } else {
+                self.refresh_revocations().await
+            };
+            match &result {
+                Ok(()) if failing => tracing::info!(event = "token_feed_recovered"),
+                Err(error) if !failing => tracing::warn!(event = "token_feed_failed", %error),
+                _ => {}
+            }
+            failing = result.is_err();
+        }
+    }
+
+    async fn refresh_keys(&mut self) -> Result<(), AuthError> {
+        let jwks = in_time(self.auth.verification_keys()).await?;
+        if self.known_keys.as_ref() == Some(&jwks) {
+            return Ok(());
+        }
+        let mut ring =
+            KeyRing::from_jwks(&jwks).map_err(|why| unavailable(format!("the keys of auth cannot be used: {why}")))?;
+        if let Some(secret) = &self.shared_secret {
+            ring = ring.with_shared_secret(secret.as_bytes());
+        }
+        self.verifier.set_keys(ring);
+        self.known_keys = Some(jwks);
+        Ok(())
+    }
+
+    async fn refresh_revocations(&mut self) -> Result<(), AuthError> {
+        // What was revoked before the question is in the answer; what comes after it is not promised.
+        let asked_at = self.clock.now();
+        let feed = in_time(self.auth.revocations(self.cursor.clone())).await?;
+        self.verifier.revocations().add(feed.sessions);
+        self.verifier.revocations().complete(asked_at);
+        self.cursor = Some(feed.cursor);
+        Ok(())
+    }
+}
+
+async fn in_time<T>(call: impl Future<Output = Result<T, AuthError>>) -> Result<T, AuthError> {
+    tokio::time::timeout(CALL_TIMEOUT, call)
+        .await
+        .unwrap_or_else(|_| Err(unavailable("auth did not answer in time".into())))
+}
+
+fn unavailable(detail: String) -> AuthError {
+    AuthError { kind: crate::kernel::ErrorKind::Unavailable, detail }
+}

@@ -1,0 +1,214 @@
+//! The stores in memory: the fake that the suites hold to the same promises as the database.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    kernel::{Page, PageRequest, SessionId, UserId},
+    modules::auth::{
+        application::{EmailProof, PortError, Registered, RevokedSession, Rotation, SessionStore, UserStore},
+        domain::{DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, Session, User, UserStatus},
+    },
+};
+
+#[derive(Default)]
+struct State {
+    users: Vec<User>,
+    tokens: Vec<EmailToken>,
+    sessions: Vec<Session>,
+    revoked_until: Vec<RevokedSession>,
+}
+
+#[derive(Default)]
+pub(super) struct MemoryStore(Mutex<State>);
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, which: impl Fn(&Session) -> bool, now: DateTime<Utc>, until: DateTime<Utc>) -> Vec<RevokedSession> {
+        let mut state = self.state();
+        let mut ended = Vec::new();
+        for session in state.sessions.iter_mut().filter(|session| session.revoked_at.is_none() && which(session)) {
+            session.revoked_at = Some(now);
+            ended.push((session.id, session.access_expires_at.max(until)));
+        }
+        state.revoked_until.extend(&ended);
+        ended
+    }
+}
+
+fn keep(state: &mut State, token: &EmailToken, interval: TimeDelta) -> bool {
+    let is_alike = |kept: &EmailToken| kept.user_id == token.user_id && kept.purpose == token.purpose;
+    if state.tokens.iter().any(|kept| is_alike(kept) && kept.created_at > token.created_at - interval) {
+        return false;
+    }
+    state.tokens.push(token.clone());
+    true
+}
+
+#[async_trait]
+impl UserStore for MemoryStore {
+    async fn register(
+        &self,
+        user: &User,
+        verification: &EmailToken,
+        interval: TimeDelta,
+    ) -> Result<Registered, PortError> {
+        let mut state = self.state();
+        if let Some(owner) = state.users.iter().find(|kept| kept.email == user.email).map(|kept| kept.id) {
+            let notice = EmailToken { user_id: owner, purpose: EmailPurpose::TakenNotice, ..verification.clone() };
+            let notify = keep(&mut state, &notice, interval);
+            return Ok(Registered::Taken { owner, notify });
+        }
+        state.users.push(user.clone());
+        state.tokens.push(verification.clone());
+        Ok(Registered::Created)
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError> {
+        Ok(self.state().users.iter().find(|user| user.email == *email).cloned())
+    }
+
+    async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
+        Ok(self.state().users.iter().find(|user| user.id == id).cloned())
+    }
+
+    async fn list(&self, page: &PageRequest) -> Result<Page<User>, PortError> {
+        let mut users = self.state().users.clone();
+        users.sort_by_key(|user| user.id);
+        let after = page.cursor.clone();
+        let mut rest = users.into_iter().filter(|user| after.as_ref().is_none_or(|after| user.id.to_string() > *after));
+        let items: Vec<User> = rest.by_ref().take(page.limit as usize).collect();
+        let next_cursor = rest.next().and(items.last()).map(|user| user.id.to_string());
+        Ok(Page { items, next_cursor })
+    }
+
+    async fn rename(
+        &self,
+        id: UserId,
+        display_name: Option<&str>,
+        now: DateTime<Utc>,
+        unless_changed_since: Option<DateTime<Utc>>,
+    ) -> Result<bool, PortError> {
+        let mut state = self.state();
+        let is_meant = |user: &&mut User| {
+            user.id == id
+                && user.status != UserStatus::Deleted
+                && unless_changed_since.is_none_or(|since| user.updated_at == since)
+        };
+        let Some(user) = state.users.iter_mut().find(is_meant) else { return Ok(false) };
+        user.display_name = display_name.map(|name| DisplayName::parse(name).unwrap());
+        user.updated_at = now;
+        Ok(true)
+    }
+
+    async fn renew_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), PortError> {
+        let mut state = self.state();
+        if let Some(user) = state.users.iter_mut().find(|user| user.id == id && user.password_hash == *old) {
+            user.password_hash = new.clone();
+        }
+        Ok(())
+    }
+
+    async fn keep_email_token(&self, token: &EmailToken, interval: TimeDelta) -> Result<bool, PortError> {
+        Ok(keep(&mut self.state(), token, interval))
+    }
+
+    async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError> {
+        let mut state = self.state();
+        let is_proof = |token: &&EmailToken| match proof {
+            EmailProof::Link(hash) => token.token_hash == *hash,
+            EmailProof::Code(user, hash) => token.user_id == *user && token.code_hash == *hash,
+        };
+        let is_verification =
+            |token: &&EmailToken| token.purpose == EmailPurpose::Verification && token.expires_at > now;
+        let Some(id) = state.tokens.iter().filter(is_verification).find(is_proof).map(|token| token.user_id) else {
+            return Ok(None);
+        };
+        state.tokens.retain(|token| token.user_id != id || token.purpose != EmailPurpose::Verification);
+        if let Some(user) = state.users.iter_mut().find(|user| user.id == id) {
+            user.email_verified = true;
+            user.updated_at = now;
+            if user.status == UserStatus::Pending {
+                user.status = UserStatus::Active;
+            }
+        }
+        Ok(Some(id))
+    }
+
+    async fn has_email_token(
+        &self,
+        purpose: EmailPurpose,
+        token_hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, PortError> {
+        let state = self.state();
+        Ok(state.tokens.iter().any(|t| t.purpose == purpose && t.token_hash == token_hash && t.expires_at > now))
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn insert(&self, session: &Session) -> Result<(), PortError> {
+        self.state().sessions.push(session.clone());
+        Ok(())
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<Session>, PortError> {
+        Ok(self.state().sessions.iter().find(|session| session.id == id).cloned())
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<bool, PortError> {
+        let mut state = self.state();
+        let is_meant = |session: &&mut Session| {
+            session.id == rotation.session
+                && session.generation == rotation.spent
+                && session.revoked_at.is_none()
+                && session.expires_at > rotation.at
+        };
+        let Some(session) = state.sessions.iter_mut().find(is_meant) else { return Ok(false) };
+        session.generation += 1;
+        session.rotated_at = Some(rotation.at);
+        session.sealed_successor = Some(rotation.sealed_successor.clone());
+        session.expires_at = rotation.expires_at;
+        session.access_expires_at = rotation.access_expires_at;
+        Ok(true)
+    }
+
+    async fn revoke(
+        &self,
+        id: SessionId,
+        _: &'static str,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Option<RevokedSession>, PortError> {
+        Ok(self.end(|session| session.id == id, now, tokens_until).pop())
+    }
+
+    async fn revoke_all(
+        &self,
+        user: UserId,
+        _: &'static str,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Vec<RevokedSession>, PortError> {
+        Ok(self.end(|session| session.user_id == user, now, tokens_until))
+    }
+
+    async fn revoked(
+        &self,
+        since: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<RevokedSession>, PortError> {
+        let state = self.state();
+        let at = |id| state.sessions.iter().find(|session| session.id == id).and_then(|session| session.revoked_at);
+        let mut revoked: Vec<_> = state.revoked_until.iter().filter(|(_, until)| *until > now).copied().collect();
+        revoked.retain(|(id, _)| since.is_none_or(|since| at(*id) >= Some(since)));
+        revoked.sort_by_key(|(id, _)| at(*id));
+        Ok(revoked)
+    }
+}

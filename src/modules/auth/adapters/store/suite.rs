@@ -1,0 +1,234 @@
+//! What every store promises, as tests that run on each of them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+
+use crate::{
+    kernel::{PageRequest, Random as _, SessionId, SystemClock, UserId, ids::new_uuid},
+    modules::auth::{
+        application::{EmailProof, Registered, Rotation, SessionStore, UserStore},
+        domain::{
+            DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, RESEND_INTERVAL, Session, USER, User,
+            UserStatus,
+        },
+    },
+    platform::random::SystemRandom,
+};
+
+fn at(secs: i64) -> DateTime<Utc> {
+    // Microseconds that end in zeros and ones that do not must compare alike.
+    DateTime::from_timestamp_micros(1_800_000_000_000_000 + secs * 1_000_000 + secs % 7 * 1_000).unwrap()
+}
+
+fn user(email: &str) -> User {
+    User {
+        id: UserId::new(&SystemClock, &SystemRandom),
+        email: Email::parse(email).unwrap(),
+        email_verified: false,
+        display_name: Some(DisplayName::parse("Ada").unwrap()),
+        status: UserStatus::Pending,
+        roles: vec![USER],
+        password_hash: PasswordHash::from_text("hash".to_owned()),
+        created_at: at(0),
+        updated_at: at(0),
+    }
+}
+
+fn token(user: &User, created: i64) -> EmailToken {
+    let mut bytes = [0; 8];
+    SystemRandom.fill(&mut bytes);
+    EmailToken {
+        id: new_uuid(&SystemClock, &SystemRandom),
+        user_id: user.id,
+        purpose: EmailPurpose::Verification,
+        token_hash: format!("token {bytes:?}"),
+        code_hash: format!("code {bytes:?}"),
+        created_at: at(created),
+        expires_at: at(created + 100),
+    }
+}
+
+fn session(user: &User) -> Session {
+    Session {
+        id: SessionId::new(&SystemClock, &SystemRandom),
+        user_id: user.id,
+        client_id: "vestibule".to_owned(),
+        created_at: at(0),
+        expires_at: at(1_000),
+        generation: 0,
+        rotated_at: None,
+        sealed_successor: None,
+        access_expires_at: at(300),
+        revoked_at: None,
+    }
+}
+
+/// Every promise of [`UserStore`].
+pub(super) async fn users<S: UserStore + 'static>(store: Arc<S>) {
+    registration(&*store).await;
+    one_address_is_one_user(store.clone()).await;
+    verification(store.clone()).await;
+    changes(&*store).await;
+    pages(&*store).await;
+}
+
+async fn registration(store: &impl UserStore) {
+    let ada = user("ada@example.com");
+    assert_eq!(store.register(&ada, &token(&ada, 0), RESEND_INTERVAL).await, Ok(Registered::Created));
+    assert_eq!(store.find(ada.id).await.unwrap().as_ref(), Some(&ada));
+    assert_eq!(store.find_by_email(&ada.email).await.unwrap().as_ref(), Some(&ada));
+    assert_eq!(store.find_by_email(&Email::parse("nobody@example.com").unwrap()).await, Ok(None));
+
+    let eve = User { password_hash: PasswordHash::from_text("other".to_owned()), ..user("ada@example.com") };
+    let owner = ada.id;
+    let again = |created| store.register(&eve, Box::leak(Box::new(token(&eve, created))), RESEND_INTERVAL);
+    assert_eq!(again(0).await, Ok(Registered::Taken { owner, notify: true }));
+    assert_eq!(again(30).await, Ok(Registered::Taken { owner, notify: false }), "told within the interval");
+    assert_eq!(again(90).await, Ok(Registered::Taken { owner, notify: true }));
+    assert_eq!(store.find(ada.id).await.unwrap(), Some(ada), "the owner is not changed");
+    assert_eq!(store.find(eve.id).await, Ok(None));
+}
+
+async fn one_address_is_one_user<S: UserStore + 'static>(store: Arc<S>) {
+    let outcomes = join_all((0..20).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let grace = user("grace@example.com");
+            store.register(&grace, &token(&grace, 0), RESEND_INTERVAL).await.unwrap()
+        })
+    }))
+    .await;
+    let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Registered::Created).count(), 1);
+    let told = outcomes.iter().filter(|outcome| matches!(outcome, Registered::Taken { notify: true, .. })).count();
+    assert_eq!(told, 1, "{outcomes:?}");
+}
+
+async fn verification<S: UserStore + 'static>(store: Arc<S>) {
+    let mary = user("mary@example.com");
+    let first = token(&mary, 0);
+    store.register(&mary, &first, RESEND_INTERVAL).await.unwrap();
+    assert_eq!(store.keep_email_token(&token(&mary, 30), RESEND_INTERVAL).await, Ok(false));
+    let second = token(&mary, 61);
+    assert_eq!(store.keep_email_token(&second, RESEND_INTERVAL).await, Ok(true));
+    let is_live = |token: &EmailToken, now| {
+        let (store, hash) = (store.clone(), token.token_hash.clone());
+        async move { store.has_email_token(EmailPurpose::Verification, &hash, at(now)).await.unwrap() }
+    };
+    assert!(is_live(&first, 99).await && is_live(&second, 99).await);
+    assert!(!is_live(&first, 100).await, "expired");
+    let link = |token: &EmailToken| EmailProof::Link(token.token_hash.clone());
+    assert_eq!(store.verify_email(&link(&first), at(101)).await, Ok(None));
+    assert_eq!(store.verify_email(&EmailProof::Link("unknown".to_owned()), at(70)).await, Ok(None));
+    let stranger = UserId::new(&SystemClock, &SystemRandom);
+    assert_eq!(store.verify_email(&EmailProof::Code(stranger, second.code_hash.clone()), at(70)).await, Ok(None));
+
+    let proofs =
+        (0..10).map(|n| if n % 2 == 0 { link(&first) } else { EmailProof::Code(mary.id, second.code_hash.clone()) });
+    let outcomes = join_all(proofs.map(|proof| {
+        let store = store.clone();
+        tokio::spawn(async move { store.verify_email(&proof, at(70)).await.unwrap() })
+    }))
+    .await;
+    let verified: Vec<_> = outcomes.into_iter().filter_map(Result::unwrap).collect();
+    assert_eq!(verified, [mary.id], "exactly one spends it");
+    let mary = store.find(mary.id).await.unwrap().unwrap();
+    assert!(mary.email_verified);
+    assert_eq!((mary.status, mary.updated_at), (UserStatus::Active, at(70)));
+    assert!(!is_live(&second, 70).await, "all of the user's are gone");
+}
+
+async fn changes(store: &impl UserStore) {
+    let joan = user("joan@example.com");
+    store.register(&joan, &token(&joan, 0), RESEND_INTERVAL).await.unwrap();
+    assert_eq!(store.rename(joan.id, Some("Joan"), at(1), Some(at(0))).await, Ok(true));
+    assert_eq!(store.rename(joan.id, Some("Jean"), at(2), Some(at(0))).await, Ok(false), "it has changed since");
+    assert_eq!(store.rename(joan.id, None, at(3), None).await, Ok(true));
+    let stranger = UserId::new(&SystemClock, &SystemRandom);
+    assert_eq!(store.rename(stranger, None, at(3), None).await, Ok(false));
+    let hash = |text: &str| PasswordHash::from_text(text.to_owned());
+    store.renew_hash(joan.id, &hash("stale"), &hash("lost")).await.unwrap();
+    store.renew_hash(joan.id, &hash("hash"), &hash("new")).await.unwrap();
+    let now = store.find(joan.id).await.unwrap().unwrap();
+    assert_eq!((now.display_name, now.updated_at, now.password_hash), (None, at(3), hash("new")));
+}
+
+async fn pages(store: &impl UserStore) {
+    let mut page = PageRequest { limit: 3, cursor: None };
+    let mut seen = Vec::new();
+    loop {
+        let found = store.list(&page).await.unwrap();
+        assert!(found.items.len() <= 3);
+        seen.extend(found.items.into_iter().map(|user| user.id));
+        let Some(cursor) = found.next_cursor else { break };
+        page.cursor = Some(cursor);
+    }
+    assert_eq!(seen.len(), 4, "ada, grace, mary, joan");
+    assert!(seen.is_sorted());
+}
+
+/// Every promise of [`SessionStore`].
+pub(super) async fn sessions<S: SessionStore + UserStore + 'static>(store: Arc<S>) {
+    let owner = user("alan@example.com");
+    store.register(&owner, &token(&owner, 0), TimeDelta::zero()).await.unwrap();
+    rotation(store.clone(), &owner).await;
+    revocation(&*store, &owner).await;
+}
+
+async fn rotation<S: SessionStore + 'static>(store: Arc<S>, owner: &User) {
+    let session = session(owner);
+    store.insert(&session).await.unwrap();
+    assert_eq!(store.find(session.id).await.unwrap().as_ref(), Some(&session));
+    let rotation = |spent, mark, now| Rotation {
+        session: session.id,
+        spent,
+        sealed_successor: vec![mark],
+        at: at(now),
+        expires_at: at(2_000),
+        access_expires_at: at(400),
+    };
+    let outcomes = join_all((0..30).map(|mark| {
+        let (store, rotation) = (store.clone(), rotation(0, mark, 10));
+        tokio::spawn(async move { store.rotate(&rotation).await.unwrap().then_some(mark) })
+    }))
+    .await;
+    let winners: Vec<u8> = outcomes.into_iter().filter_map(Result::unwrap).collect();
+    assert_eq!(winners.len(), 1, "one chain");
+    let kept = store.find(session.id).await.unwrap().unwrap();
+    assert_eq!((kept.generation, kept.rotated_at, kept.expires_at), (1, Some(at(10)), at(2_000)));
+    assert_eq!(kept.sealed_successor, Some(winners));
+    assert_eq!(store.rotate(&rotation(1, 0, 2_000)).await, Ok(false), "expired");
+    assert_eq!(store.rotate(&rotation(1, 0, 20)).await, Ok(true));
+    assert!(store.revoke(session.id, "test", at(21), at(321)).await.unwrap().is_some());
+    assert_eq!(store.rotate(&rotation(2, 0, 22)).await, Ok(false), "revoked");
+}
+
+async fn revocation(store: &impl SessionStore, owner: &User) {
+    let (one, two, three) = (session(owner), session(owner), session(owner));
+    for session in [&one, &two, &three] {
+        store.insert(session).await.unwrap();
+    }
+    assert_eq!(
+        store.revoke(one.id, "test", at(50), at(250)).await,
+        Ok(Some((one.id, at(300)))),
+        "its last token counts"
+    );
+    assert_eq!(store.revoke(one.id, "test", at(51), at(351)).await, Ok(None), "it had ended");
+    let mut all = store.revoke_all(owner.id, "test", at(60), at(360)).await.unwrap();
+    all.sort_unstable();
+    let mut expected = vec![(two.id, at(360)), (three.id, at(360))];
+    expected.sort_unstable();
+    assert_eq!(all, expected);
+    assert_eq!(store.revoke_all(owner.id, "test", at(61), at(361)).await, Ok(vec![]));
+    let ids = |since: Option<i64>, now| async move {
+        let revoked = store.revoked(since.map(at), at(now)).await.unwrap();
+        revoked.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, 61).await.len(), 4, "with that of the rotation");
+    assert_eq!(ids(Some(50), 61).await.first(), Some(&one.id), "from the moment itself, oldest first");
+    assert_eq!(ids(Some(51), 61).await.len(), 2);
+    assert_eq!(ids(None, 359).await.len(), 3, "what has expired is left out");
+    assert_eq!(ids(None, 399).await.len(), 1, "the token of the rotation lives longest");
+}

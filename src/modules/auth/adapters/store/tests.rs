@@ -1,0 +1,104 @@
+//! The suites, on each store.
+
+use std::sync::Arc;
+
+use sea_orm::ConnectionTrait as _;
+use vestibule_migration::auth::Migrator;
+
+use super::{KeptKey, Store, memory::MemoryStore, suite};
+use crate::platform::database::{Database, migrate_down, migrate_up, migration_status};
+
+async fn sqlite(folder: &tempfile::TempDir) -> Database {
+    let url = format!("sqlite://{}/new/auth.db", folder.path().display());
+    let database = Database::connect(&url, 8).await.unwrap();
+    migrate_up::<Migrator>(&database).await.unwrap();
+    database
+}
+
+/// A schema of its own in the database that the environment names.
+async fn postgres(schema: &str) -> Database {
+    #[expect(clippy::disallowed_methods, reason = "the test environment is told by variables")]
+    let url = std::env::var("VESTIBULE_TEST_POSTGRES").expect("VESTIBULE_TEST_POSTGRES names no PostgreSQL");
+    let plain = Database::connect(&url, 2).await.unwrap();
+    let prepare = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
+    plain.reader().execute_unprepared(&prepare).await.unwrap();
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let url = format!("{url}{separator}options=-c%20search_path%3D{schema}");
+    let database = Database::connect(&url, 8).await.unwrap();
+    migrate_up::<Migrator>(&database).await.unwrap();
+    database
+}
+
+#[tokio::test]
+async fn in_memory() {
+    suite::users(Arc::new(MemoryStore::default())).await;
+    suite::sessions(Arc::new(MemoryStore::default())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    suite::users(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::sessions(Arc::new(Store::new(sqlite(&folder).await))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a PostgreSQL, named by VESTIBULE_TEST_POSTGRES"]
+async fn on_postgres() {
+    suite::users(Arc::new(Store::new(postgres("suite_users").await))).await;
+    suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
+}
+
+async fn only_one_key_becomes_active(database: Database) {
+    let store = Store::new(database);
+    let key = |kid: &str| KeptKey {
+        kid: kid.to_owned(),
+        algorithm: "ES256".to_owned(),
+        is_active: true,
+        private_key: zeroize::Zeroizing::new(vec![1]),
+        public_jwk: "{}".to_owned(),
+        created_at: chrono::DateTime::UNIX_EPOCH,
+    };
+    let (one, two) = (key("one"), key("two"));
+    let (first, second) = tokio::join!(store.offer_key(&one), store.offer_key(&two));
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(store.keys().await.unwrap().iter().filter(|key| key.is_active).count(), 1);
+}
+
+async fn migrations_go_up_and_down(database: &Database) {
+    let applied = || async { migration_status::<Migrator>(database).await.unwrap().iter().all(|m| m.applied) };
+    assert!(applied().await);
+    migrate_down::<Migrator>(database).await.unwrap();
+    assert!(!applied().await);
+    let (one, two) = tokio::join!(migrate_up::<Migrator>(database), migrate_up::<Migrator>(database));
+    one.unwrap();
+    two.unwrap();
+    assert!(applied().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_migrations_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = sqlite(&folder).await;
+    migrations_go_up_and_down(&database).await;
+    only_one_key_becomes_active(database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a PostgreSQL, named by VESTIBULE_TEST_POSTGRES"]
+async fn keys_and_migrations_on_postgres() {
+    let database = postgres("suite_keys").await;
+    migrations_go_up_and_down(&database).await;
+    only_one_key_becomes_active(database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_migrate_one_file_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = tokio::join!(sqlite(&folder), sqlite(&folder));
+    assert!(migration_status::<Migrator>(&one).await.unwrap().iter().all(|m| m.applied));
+    two.close().await;
+    one.close().await;
+}
