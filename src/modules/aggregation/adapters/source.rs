@@ -46,9 +46,8 @@ impl HttpSources {
     }
 
     async fn guarded(&self, source: &Source, request: Request<Full<Bytes>>) -> SourceAnswer {
-        let permit = match self.breakers.get(&source.name).map(Breaker::admit).transpose() {
-            Ok(permit) => permit,
-            Err(_) => return failed(SourceStatus::Open, None, "not called: it failed too often of late"),
+        let Ok(permit) = self.breakers.get(&source.name).map(Breaker::admit).transpose() else {
+            return failed(SourceStatus::Open, None, "not called: it failed too often of late");
         };
         let fetched = self.client.fetch(request, source.timeout, self.body_limit).await;
         let is_down = match &fetched {
