@@ -6,10 +6,15 @@ mod config;
 mod demo;
 mod failure;
 mod health;
+mod list;
+mod migrate;
+mod openapi;
 mod output;
 mod roles;
+mod route;
 mod serve;
 mod session;
+mod user;
 
 use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -17,7 +22,8 @@ use clap::{Parser, Subcommand};
 
 use self::{
     completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure, health::Health,
-    output::Output, serve::Serve, session::Session,
+    migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand, serve::Serve, session::Session,
+    user::UserCommand,
 };
 use crate::bootstrap;
 
@@ -44,9 +50,21 @@ enum Command {
     /// Evaluates programs from requests, within limits; started by the server
     #[command(hide = true)]
     EvaluationWorker,
+    /// Changes the database's schema
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Looks at the configuration without starting anything
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Tells what the front door does with requests
+    #[command(subcommand)]
+    Route(RouteCommand),
+    /// Administers accounts
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Prints the OpenAPI document
+    #[command(after_help = "Example:\n  vestibule openapi --role auth > openapi.json", name = "openapi")]
+    OpenApi(OpenApi),
     /// Asks a running process whether it is ready: exit code 0 when it is
     #[command(after_help = "Example:\n  vestibule health http://127.0.0.1:8000")]
     Health(Health),
@@ -84,6 +102,10 @@ fn run_with(
         Command::Serve(command) => command.run(&mut session),
         Command::Demo(command) => command.run(&mut session),
         Command::EvaluationWorker => return bootstrap::evaluation_worker(),
+        Command::Migrate(command) => command.run(&mut session),
+        Command::Route(command) => command.run(&mut session),
+        Command::User(command) => command.run(&mut session),
+        Command::OpenApi(command) => command.run(&mut session),
         Command::Config(command) => command.run(&mut session),
         Command::Health(command) => command.run(&mut session),
         Command::Completions(command) => command.run(&mut session),

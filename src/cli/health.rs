@@ -13,7 +13,11 @@ use http_body_util::Empty;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
-use super::{failure::Failure, roles::RoleArguments, session::Session};
+use super::{
+    failure::Failure,
+    roles::RoleArguments,
+    session::{Session, block_on},
+};
 use crate::config::Loaded;
 
 /// A process that needs longer is not ready.
@@ -36,11 +40,7 @@ impl Health {
         };
         let url = ready_url(&base)
             .ok_or_else(|| Failure::Usage(format!("expected a URL such as http://127.0.0.1:8000, found {base:?}")))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))?;
-        match runtime.block_on(ask(&url)) {
+        match block_on(ask(&url))? {
             Ok(200) => Ok(session.output.result("ready")?),
             Ok(status) => Err(Failure::Failed(format!("{url} is not ready: it answered {status}"))),
             Err(reason) => Err(Failure::Failed(format!("{url} is not ready: {reason}"))),

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::kernel::Role;
+use super::failure::Failure;
+use crate::{bootstrap::RoleSet, kernel::Role};
 
 /// The roles that were asked for.
 #[derive(Debug, Clone, Default, Args)]
@@ -14,4 +15,11 @@ pub(super) struct RoleArguments {
 
 fn read(text: &str) -> Result<Role, String> {
     text.parse().map_err(|error| format!("{error}"))
+}
+
+impl RoleArguments {
+    /// The roles, all of them compiled in.
+    pub(super) fn chosen(&self) -> Result<RoleSet, Failure> {
+        RoleSet::choose(&self.roles).map_err(Failure::Usage)
+    }
 }

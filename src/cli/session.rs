@@ -43,3 +43,12 @@ pub(super) fn start_failure(loaded: &Loaded, error: StartError) -> Failure {
         StartError::Failed(message) => Failure::Failed(message),
     }
 }
+
+/// Runs to the end what waits for a database or a network.
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))?;
+    Ok(runtime.block_on(work))
+}

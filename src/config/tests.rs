@@ -352,6 +352,6 @@ fn shipped_files_load() {
             ("JWT_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
         ]);
         let sources = Sources { files: vec![file], environment, overrides: Vec::new() };
-        load_checked(&sources, Config::check).map_err(|faults| shown(&faults, &folder)).unwrap();
+        load_checked(&sources, crate::bootstrap::check).map_err(|faults| shown(&faults, &folder)).unwrap();
     }
 }
