@@ -125,10 +125,19 @@ async fn without_fresh_revocations_no_token_is_accepted() {
     let settings = "[gateway]\nrate_limit = false\n[auth.tokens]\nrevocation_max_staleness = \"2s\"";
     let mut app = TestApp::builder(Split, Sqlite).settings(settings).start().await;
     let session = app.session_of("ada@example.org").await;
-    app.get("/api/data/sources").bearer(&session.access_token).send().await.must_be(200);
+    app.call_role("aggregation", reqwest::Method::GET, "/data/sources")
+        .bearer(&session.access_token)
+        .send()
+        .await
+        .must_be(200);
     app.process("auth").kill_dash_nine();
+    // Past the gateway, whose breaker would soon spare a role that answers 503.
     let closed = crate::support::eventually(Duration::from_secs(8), async || {
-        let reply = app.get("/api/data/sources").bearer(&session.access_token).send().await;
+        let reply = app
+            .call_role("aggregation", reqwest::Method::GET, "/data/sources")
+            .bearer(&session.access_token)
+            .send()
+            .await;
         (reply.status == 503).then_some(reply)
     });
     let reply = closed.await.expect("closed, never open");
@@ -137,7 +146,11 @@ async fn without_fresh_revocations_no_token_is_accepted() {
     app.process("auth").start();
     app.process("auth").ready(Duration::from_secs(10)).await;
     let open = crate::support::eventually(Duration::from_secs(8), async || {
-        let reply = app.get("/api/data/sources").bearer(&session.access_token).send().await;
+        let reply = app
+            .call_role("aggregation", reqwest::Method::GET, "/data/sources")
+            .bearer(&session.access_token)
+            .send()
+            .await;
         (reply.status == 200).then_some(())
     });
     assert!(open.await.is_some());

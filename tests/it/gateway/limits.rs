@@ -25,7 +25,8 @@ async fn the_sixty_first_anonymous_request_in_a_minute_is_refused(
     let refused = app.get("/.well-known/jwks.json").send().await;
     refused.problem(429, "rate-limited");
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
-    assert!((1..=60).contains(&wait), "{wait}");
+    // The window moves in fifteenths.
+    assert!((1..=64).contains(&wait), "{wait}");
     let policy = refused.header("ratelimit-policy").unwrap();
     assert!(policy.contains("q=60") && policy.contains("w=60"), "{policy}");
     assert!(refused.header("ratelimit").unwrap().contains("r=0"));

@@ -131,7 +131,10 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill_dash_nine();
         if std::thread::panicking() {
-            eprintln!("--- log of {} ---\n{}", self.name, self.log());
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(30)..].join("\n");
+            eprintln!("--- the end of the log of {} ---\n{last}", self.name);
         }
     }
 }

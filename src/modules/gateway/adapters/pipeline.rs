@@ -214,6 +214,8 @@ async fn pass(
     } else {
         (None, None)
     };
+    // With its port, as the client wrote it.
+    let asked = || request.headers().get(header::HOST)?.to_str().ok();
     let outgoing = Outgoing {
         head: request.head(),
         route: &route,
@@ -222,7 +224,7 @@ async fn pass(
         context: &context,
         principal: principal.as_deref(),
         scheme: client.scheme,
-        host: client.forwarded_host.as_deref().unwrap_or(&host),
+        host: client.forwarded_host.as_deref().or_else(asked).unwrap_or(&host),
         keeps_api_key: upstream.is_role,
         body: body.into(),
         progress,

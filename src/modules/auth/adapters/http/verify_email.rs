@@ -24,7 +24,10 @@ pub(super) struct Link {
 /// The page behind the mailed link: one button. To look at it changes nothing.
 #[utoipa::path(
     get, path = "/auth/verify-email", tag = "auth", params(("token" = String, Query, description = "From the mail")),
-    responses((status = 200, description = "A page with a button", content_type = "text/html"))
+    responses(
+        (status = 200, description = "A page with a button", content_type = "text/html"),
+        (status = 422, description = "A page that says that the link does not work", content_type = "text/html"),
+    )
 )]
 pub(super) async fn show(link: web::Query<Link>, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
     if cases.verify_email.is_live(&link.token).await? {
