@@ -88,6 +88,11 @@ mod tests {
         assert!(matches!(third, Err(PortError::Unavailable(_))), "found the queue full");
         drop(gate);
         assert!(first.await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_takes_no_thread_with_it() {
+        let pool = Pool::start(1, 1, Duration::from_secs(10)).unwrap();
         let died: Result<(), _> = pool.run(|| panic!("as a test")).await;
         assert!(matches!(died, Err(PortError::Internal(_))));
         assert_eq!(pool.run(|| 7).await, Ok(7));
