@@ -50,7 +50,7 @@ impl LogGuard {
 
 /// Starts logging. `directives` is a level or the form of `RUST_LOG`; `service` names the process in every line.
 pub fn start(format: Format, directives: &str, service: &'static str, clock: impl Clock) -> Result<LogGuard, String> {
-    let filter = EnvFilter::try_new(directives).map_err(|error| format!("log.level: {error}"))?;
+    let filter = filter(directives)?;
     let (writer, worker) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(std::io::stderr());
     let dropped = writer.error_counter();
@@ -62,6 +62,13 @@ pub fn start(format: Format, directives: &str, service: &'static str, clock: imp
         .try_init()
         .map_err(|error| error.to_string())?;
     Ok(LogGuard { _worker: worker, dropped })
+}
+
+/// A bare level is about Vestibule's own events; libraries then tell warnings and errors only.
+fn filter(directives: &str) -> Result<EnvFilter, String> {
+    let is_bare_level = directives.parse::<Level>().is_ok();
+    let directives = if is_bare_level { format!("warn,vestibule={directives}") } else { directives.to_owned() };
+    EnvFilter::try_new(directives).map_err(|error| format!("log.level: {error}"))
 }
 
 /// Writes events as lines.
@@ -95,7 +102,7 @@ impl Lines {
         line.insert("level".into(), level(*event.metadata().level()).into());
         line.insert("service".into(), self.service.into());
         // Libraries' events have no name of their own: where they come from is the best there is.
-        let name = fields.remove("event").unwrap_or_else(|| event.metadata().target().into());
+        let name = fields.shift_remove("event").unwrap_or_else(|| event.metadata().target().into());
         line.insert("event".into(), name);
         let _ = CURRENT.try_with(|context| {
             line.insert("request_id".into(), (&*context.request_id).into());
@@ -166,5 +173,25 @@ impl Visit for Fields {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.0.insert(field.name().into(), format!("{value:?}").into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_level_is_about_our_own_events() {
+        assert_eq!(filter("debug").unwrap().to_string(), "vestibule=debug,warn");
+        assert_eq!(filter("info,hyper=debug").unwrap().to_string(), "hyper=debug,info");
+        assert!(filter("vestibule=loud").is_err());
+    }
+
+    #[test]
+    fn a_pretty_line_stays_one_line() {
+        assert!(is_plain("GET"));
+        for tricky in ["", "two words", "line\nbreak", "\u{1b}[31m", "quo\"te"] {
+            assert!(!is_plain(tricky), "{tricky:?}");
+        }
     }
 }
