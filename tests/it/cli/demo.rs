@@ -36,10 +36,7 @@ async fn the_printed_tour_works_line_by_line() {
     let lines = tour.lines().skip_while(|line| !line.starts_with('#'));
     let commands: Vec<_> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     assert!(commands.len() >= 10, "{tour}");
-    let mut script = "set -eu -o pipefail\n".to_owned();
-    for (number, line) in commands.iter().enumerate() {
-        script += &format!("echo '--- {number}'\n{line}\necho\n");
-    }
+    let script = format!("set -eu -o pipefail\n{}\n", commands.join("\necho\n"));
     let ran = Command::new("bash").args(["-c", &script]).stdin(Stdio::null()).output().unwrap();
     let (said, errors) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{errors}\n{said}");
