@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// `--format`.
 #[derive(Debug, Clone, Copy, Args)]
@@ -21,10 +21,10 @@ pub(super) enum Format {
     Json,
 }
 
-/// A list as text. The columns are members of the items; tables show these alone.
+/// A list as text; as JSON `{"items": […]}`. The columns are members of the items; tables show these alone.
 pub(super) fn many(items: &[Json], columns: &[&str], format: Format) -> String {
     if format == Format::Json {
-        return serde_json::to_string_pretty(items).unwrap_or_default();
+        return serde_json::to_string_pretty(&json!({ "items": items })).unwrap_or_default();
     }
     let mut table = bare();
     table.set_header(columns.iter().map(|column| column.to_uppercase().replace('_', " ")));
@@ -78,7 +78,6 @@ fn plain(value: &Json) -> String {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
-    use serde_json::json;
 
     use super::*;
 
@@ -91,7 +90,8 @@ mod tests {
         a       GET, HEAD
         longer
         "#);
-        assert_eq!(serde_json::from_str::<Vec<Json>>(&many(&items, &["name"], Format::Json)).unwrap(), items);
+        let listed: Json = serde_json::from_str(&many(&items, &["name"], Format::Json)).unwrap();
+        assert_eq!(listed, json!({ "items": items }));
         assert_snapshot!(one(&items[0], Format::Table), @r#"
         name     a
         methods  GET, HEAD

@@ -1,6 +1,7 @@
 //! The command line, as a user types it.
 
 mod configuration;
+mod demo;
 mod users;
 mod various;
 

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -41,12 +41,14 @@ impl Backends {
 }
 
 fn serve(routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) -> io::Result<String> {
-    let server = HttpServer::new(move || App::new().configure(routes.clone()))
-        .workers(1)
-        .disable_signals()
-        .bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;
-    tokio::spawn(server.run());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    let run = move || {
+        let server = HttpServer::new(move || App::new().configure(routes.clone())).workers(1).disable_signals();
+        actix_web::rt::System::new().block_on(async { server.listen(listener)?.run().await })
+    };
+    // The process's own runtime does not run yet, and these are not part of it.
+    std::thread::Builder::new().name("demo-backend".to_owned()).spawn(run)?;
     Ok(format!("http://{address}"))
 }
 

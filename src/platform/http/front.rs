@@ -156,6 +156,10 @@ fn written<B>(response: ServiceResponse<B>, visit: &Visit) -> ServiceResponse<Ei
             answer.append_header((name.clone(), value.clone()));
         }
     }
+    // An answer after which the connection is closed stays one.
+    if !response.head().keep_alive() {
+        answer.force_close();
+    }
     let answer = answer.insert_header((CONTENT_TYPE, PROBLEM_JSON)).body(body);
     ServiceResponse::new(request, answer).map_into_right_body()
 }

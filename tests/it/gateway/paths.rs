@@ -7,14 +7,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::upstream;
 use crate::support::{Backend, TestApp};
 
-/// Sends bytes as they are and reads until the other side closes, or two seconds have passed.
+/// Sends bytes as they are and reads until the other side closes, which it must.
 async fn raw(app: &TestApp, bytes: &[u8]) -> String {
     let address = app.url.trim_start_matches("http://");
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), stream.read_to_end(&mut answer)).await;
-    String::from_utf8_lossy(&answer).into_owned()
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(2), stream.read_to_end(&mut answer)).await;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(ended.is_ok(), "the connection is kept after {answer}");
+    answer
 }
 
 #[tokio::test]
