@@ -99,8 +99,8 @@ fn users_are_administered_beside_a_server() {
 
     let (_, listed, _) = run("vestibule user list --format json");
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!(listed[0]["email"], "ada@example.com");
-    assert_eq!(listed[0]["roles"], serde_json::json!(["admin"]));
+    assert_eq!(listed["items"][0]["email"], "ada@example.com");
+    assert_eq!(listed["items"][0]["roles"], serde_json::json!(["admin"]));
     assert!(!listed.to_string().contains("argon2"));
 
     assert!(run("vestibule migrate status").1.contains("true"));
