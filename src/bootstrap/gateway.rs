@@ -82,9 +82,8 @@ impl Placed {
 /// Where the front door's role paths lead.
 #[cfg(feature = "gateway")]
 pub(super) fn role_routes(config: &Config, is_local: impl Fn(Role) -> bool) -> Vec<RoleRoute> {
-    let placement = |role| match is_local(role) {
-        true => Placement::Local,
-        false => Placement::Remote(config.services.url(role).to_owned()),
+    let placement = |role| {
+        if is_local(role) { Placement::Local } else { Placement::Remote(config.services.url(role).to_owned()) }
     };
     let auth = crate::modules::auth::FRONT_DOOR.iter().map(|prefix| RoleRoute {
         role: Role::Auth,

@@ -96,8 +96,8 @@ impl Process {
             problems: super::checks::problems(),
             clock: shared.clock.clone(),
         });
-        let roles = [auth.routes(), aggregation.routes()].into_iter().flatten().collect();
-        let routes = server::Routes { roles, gateway: gateway.clone(), operations };
+        let local = [auth.routes(), aggregation.routes()].into_iter().flatten().collect();
+        let routes = server::Routes { roles: local, gateway: gateway.clone(), operations };
         let server = server::Server::bind(&shared, routes)?;
         Ok(Self { server, draining, auth, gateway, aggregation, tasks })
     }
@@ -137,13 +137,10 @@ fn services(shared: &Shared) -> Vec<Arc<dyn HealthProbe>> {
     let remote =
         |role: Role| -> Arc<dyn HealthProbe> { Arc::new(RemoteRole::new(role, shared.config.services.url(role))) };
     let local = |role: Role| -> Arc<dyn HealthProbe> { Arc::new(LocalRole(role)) };
-    match shared.roles.has(Role::Gateway) {
-        true => super::compiled_in()
-            .iter()
-            .map(|role| if shared.roles.has(role) { local(role) } else { remote(role) })
-            .collect(),
-        false => shared.roles.iter().map(local).collect(),
+    if !shared.roles.has(Role::Gateway) {
+        return shared.roles.iter().map(local).collect();
     }
+    super::compiled_in().iter().map(|role| if shared.roles.has(role) { local(role) } else { remote(role) }).collect()
 }
 
 /// A role of this very process: when it answers, it is there. Its dependencies are probes of their own.

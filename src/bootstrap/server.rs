@@ -40,7 +40,7 @@ pub(super) struct Routes {
 
 /// A bound listener.
 pub(super) struct Server {
-    server: actix_web::dev::Server,
+    front_door: actix_web::dev::Server,
     address: SocketAddr,
     /// The listener for operators, when it is one of its own.
     operations: Option<actix_web::dev::Server>,
@@ -55,8 +55,8 @@ impl Server {
             None => None,
         };
         let gateway = routes.gateway.clone();
-        let (server, address) = gateway.bind(shared.clone(), routes, at)?;
-        Ok(Self { server, address, operations })
+        let (front_door, address) = gateway.bind(shared.clone(), routes, at)?;
+        Ok(Self { front_door, address, operations })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -65,10 +65,10 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then drains; at a second signal it ends at once.
     pub(super) async fn run_until_signal(self, draining: impl FnOnce()) -> Result<(), StartError> {
-        let handles: Vec<ServerHandle> = std::iter::once(self.server.handle())
+        let handles: Vec<ServerHandle> = std::iter::once(self.front_door.handle())
             .chain(self.operations.as_ref().map(actix_web::dev::Server::handle))
             .collect();
-        let serving = tokio::spawn(self.server);
+        let serving = tokio::spawn(self.front_door);
         let operating = self.operations.map(tokio::spawn);
         let failed = |error: std::io::Error| StartError::Failed(format!("cannot listen for signals: {error}"));
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

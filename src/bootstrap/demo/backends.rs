@@ -33,8 +33,8 @@ impl Backends {
             app.app_data(web::Data::from(broken.clone()))
                 .route("/customers/{id}", web::get().to(customer))
                 .route("/customers/{id}/orders", web::get().to(orders))
-                .route("/break", web::post().to(|state| switch(state, true)))
-                .route("/mend", web::post().to(|state| switch(state, false)));
+                .route("/break", web::post().to(break_down))
+                .route("/mend", web::post().to(mend));
         })?;
         Ok(Self { catalog, customers })
     }
@@ -54,8 +54,13 @@ fn serve(routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) -> i
 
 type Broken = web::Data<AtomicBool>;
 
-async fn switch(broken: Broken, to: bool) -> HttpResponse {
-    broken.store(to, Ordering::Relaxed);
+async fn break_down(broken: Broken) -> HttpResponse {
+    broken.store(true, Ordering::Relaxed);
+    HttpResponse::NoContent().finish()
+}
+
+async fn mend(broken: Broken) -> HttpResponse {
+    broken.store(false, Ordering::Relaxed);
     HttpResponse::NoContent().finish()
 }
 

@@ -40,7 +40,7 @@ const STEPS: &[(&str, &str)] = &[
     ("It no longer opens anything.", r#"curl -s {door}/auth/me -H "authorization: Bearer $TOKEN""#),
     (
         "Reach the limit: 60 a minute for an unknown caller.",
-        r#"for i in $(seq 1 62); do curl -s -o /dev/null -w '%{http_code} ' {door}/shop/products; done; echo"#,
+        r"for i in $(seq 1 62); do curl -s -o /dev/null -w '%{http_code} ' {door}/shop/products; done; echo",
     ),
     ("See how long to wait.", "curl -s -i {door}/shop/products"),
     (
