@@ -8,10 +8,13 @@ use crate::{
     platform::tokens::{KeyRing, TokenVerifier},
 };
 
-/// Between two looks at the revocations: how long a logout on one instance may go unnoticed on another.
-const REVOCATIONS_EVERY: Duration = Duration::from_millis(500);
-/// Keys are asked for at every so many looks; a new key is published well before it signs.
-const KEYS_EVERY: u32 = 10;
+/// How long a question about revocations waits for news. What this `auth` revokes is told at once; what another instance
+/// of it revokes is found when the wait is over.
+const WAIT: Duration = Duration::from_millis(500);
+/// After a failure.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Between two looks at the keys; a new key is published well before it signs.
+const KEYS_EVERY: Duration = Duration::from_secs(5);
 /// For one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -44,22 +47,23 @@ impl TokenFeed {
 
     /// Goes on asking until the process ends. A failure is told once, and its end once.
     pub(super) async fn run(mut self) {
-        let mut tick = tokio::time::interval(REVOCATIONS_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failing = false;
-        for round in 0_u32.. {
-            tick.tick().await;
-            let result = if round.is_multiple_of(KEYS_EVERY) || !self.verifier.has_keys() {
-                self.refresh().await
-            } else {
-                self.refresh_revocations().await
-            };
+        let mut keys_due = self.clock.monotonic();
+        loop {
+            let now = self.clock.monotonic();
+            let keys_are_due = now >= keys_due || !self.verifier.has_keys();
+            let result = if keys_are_due { self.refresh().await } else { self.refresh_revocations().await };
             match &result {
                 Ok(()) if failing => tracing::info!(event = "token_feed_recovered"),
                 Err(error) if !failing => tracing::warn!(event = "token_feed_failed", %error),
                 _ => {}
             }
             failing = result.is_err();
+            if failing {
+                tokio::time::sleep(PAUSE).await;
+            } else if keys_are_due {
+                keys_due = now + KEYS_EVERY;
+            }
         }
     }
 
@@ -81,7 +85,7 @@ impl TokenFeed {
     async fn refresh_revocations(&mut self) -> Result<(), AuthError> {
         // What was revoked before the question is in the answer; what comes after it is not promised.
         let asked_at = self.clock.now();
-        let feed = in_time(self.auth.revocations(self.cursor.clone())).await?;
+        let feed = in_time(self.auth.revocations(self.cursor.clone(), WAIT)).await?;
         self.verifier.revocations().add(feed.sessions);
         self.verifier.revocations().complete(asked_at);
         self.cursor = Some(feed.cursor);

@@ -1,5 +1,7 @@
 //! What other modules, and the command line, may ask of `auth`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -13,7 +15,8 @@ pub trait AuthApi: Send + Sync {
 
     /// The sessions revoked since `after`, oldest first; `None`: every one whose tokens may still be valid. The answer's
     /// cursor is to be given the next time. MUST NOT skip a revocation that commits late: cursors overlap, repeats are fine.
-    async fn revocations(&self, after: Option<String>) -> Result<Revocations, AuthError>;
+    /// Where nothing happened here since `after`, the answer waits for the next revocation, at most for `wait`.
+    async fn revocations(&self, after: Option<String>, wait: Duration) -> Result<Revocations, AuthError>;
 }
 
 /// A stretch of the revocation feed.

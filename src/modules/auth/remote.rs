@@ -80,9 +80,10 @@ impl AuthApi for RemoteAuth {
         String::from_utf8(body.to_vec()).map_err(|_| unavailable("its keys are no text"))
     }
 
-    async fn revocations(&self, after: Option<String>) -> Result<Revocations, AuthError> {
+    async fn revocations(&self, after: Option<String>, wait: Duration) -> Result<Revocations, AuthError> {
         let is_plain = |cursor: &String| cursor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let query = after.filter(is_plain).map(|cursor| format!("?after={cursor}")).unwrap_or_default();
+        let after = after.filter(is_plain);
+        let query = after.map(|cursor| format!("?after={cursor}&wait_ms={}", wait.as_millis())).unwrap_or_default();
         let body = self.get(&format!("/internal/auth/revocations{query}")).await?;
         let body: RevocationsBody = serde_json::from_slice(&body).map_err(|error| unavailable(&error.to_string()))?;
         let sessions = body.sessions.into_iter().map(|revoked| (revoked.id, revoked.until)).collect();

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::web;
 use chrono::TimeDelta;
+use tokio::sync::watch;
 use vestibule_migration::auth::Migrator;
 
 use super::{
@@ -81,12 +82,14 @@ impl Auth {
         let mails = Arc::new(MailQueue::start(transport));
         let mailer: Arc<dyn Mailer> =
             Arc::new(QueuedMailer { queue: mails.clone(), clock: clock.clone(), random: random.clone() });
-        let sink = Arc::new(VerifierSink(parts.verifier.clone()));
+        let (revoked, revoked_here) = watch::channel(0);
+        let sink = Arc::new(VerifierSink { verifier: parts.verifier.clone(), revoked });
         let tokens = IssueTokens { issuer: core.issuer.clone(), settings: core.settings.clone() };
         let api: Arc<dyn AuthApi> = Arc::new(ServeVerifiers {
             sessions: core.store.clone(),
             issuer: core.issuer.clone(),
             clock: clock.clone(),
+            revoked_here,
         });
         let use_cases = UseCases {
             register: Register {

@@ -1,9 +1,10 @@
 //! What verifiers in this and other processes ask for: the public keys, and which sessions ended.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
 
 use super::{Failure, SessionStore, TokenIssuer};
 use crate::{
@@ -21,6 +22,8 @@ pub(crate) struct ServeVerifiers {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) issuer: Arc<dyn TokenIssuer>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Counts the revocations of this process; what other instances revoke is found in the store.
+    pub(crate) revoked_here: watch::Receiver<u64>,
 }
 
 #[async_trait]
@@ -29,19 +32,29 @@ impl AuthApi for ServeVerifiers {
         self.issuer.jwks().await.map_err(|error| Failure::from(error).into())
     }
 
-    async fn revocations(&self, after: Option<String>) -> Result<Revocations, AuthError> {
+    async fn revocations(&self, after: Option<String>, wait: Duration) -> Result<Revocations, AuthError> {
+        let after = after.as_deref().map(read_cursor).transpose()?;
+        let mut revoked_here = self.revoked_here.clone();
+        if let Some((_, seen)) = after
+            && *revoked_here.borrow_and_update() == seen
+        {
+            // Either end of the wait is an answer.
+            let _ = tokio::time::timeout(wait, revoked_here.changed()).await;
+        }
+        // The count first: what is revoked while the store is asked makes the next call answer at once.
+        let seen = *revoked_here.borrow();
         let now = self.clock.now();
-        let since = match after {
-            None => None,
-            Some(cursor) => Some(read_cursor(&cursor)? - OVERLAP),
-        };
+        let since = after.map(|(at, _)| at - OVERLAP);
         let sessions = self.sessions.revoked(since, now).await.map_err(Failure::from)?;
-        Ok(Revocations { sessions, cursor: now.timestamp_micros().to_string() })
+        Ok(Revocations { sessions, cursor: format!("{}-{seen}", now.timestamp_micros()) })
     }
 }
 
-/// Cursors are microseconds since 1970.
-fn read_cursor(cursor: &str) -> Result<DateTime<Utc>, AuthError> {
-    let at = cursor.parse().ok().and_then(DateTime::from_timestamp_micros);
-    at.ok_or_else(|| AuthError { kind: ErrorKind::Malformed, detail: "the cursor is none of ours".to_owned() })
+/// Cursors are microseconds since 1970, and the count of this process's revocations.
+fn read_cursor(cursor: &str) -> Result<(DateTime<Utc>, u64), AuthError> {
+    let read = || {
+        let (at, seen) = cursor.split_once('-')?;
+        Some((DateTime::from_timestamp_micros(at.parse().ok()?)?, seen.parse().ok()?))
+    };
+    read().ok_or_else(|| AuthError { kind: ErrorKind::Malformed, detail: "the cursor is none of ours".to_owned() })
 }

@@ -1,5 +1,7 @@
 //! What other roles' processes ask for. The front door does not lead here.
 
+use std::time::Duration;
+
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
@@ -12,11 +14,18 @@ use crate::{
 #[derive(Deserialize)]
 pub(super) struct After {
     after: Option<String>,
+    #[serde(default)]
+    wait_ms: u64,
 }
 
-/// `GET /internal/auth/revocations?after=`: a stretch of the revocation feed.
+/// No caller holds a connection longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// `GET /internal/auth/revocations?after=&wait_ms=`: a stretch of the revocation feed.
 pub(super) async fn revocations(query: web::Query<After>, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    let revocations = cases.api.revocations(query.into_inner().after).await?;
+    let After { after, wait_ms } = query.into_inner();
+    let wait = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
+    let revocations = cases.api.revocations(after, wait).await?;
     let sessions = revocations.sessions.into_iter().map(|(id, until)| RevokedBody { id, until }).collect();
     Ok(HttpResponse::Ok().json(RevocationsBody { sessions, cursor: revocations.cursor }))
 }
