@@ -21,7 +21,7 @@ pub fn serve(loaded: &Loaded, roles: &RoleSet, ready: impl FnOnce(&str)) -> Resu
         .enable_all()
         .build()
         .map_err(|error| StartError::Failed(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let process = Process::start(ServeOptions { config, roles: roles.clone(), log: log.clone() }).await?;
         let url = format!("http://{}", process.address());
         tracing::info!(event = "listening", url, roles = %roles, version = env!("CARGO_PKG_VERSION"));
@@ -29,7 +29,9 @@ pub fn serve(loaded: &Loaded, roles: &RoleSet, ready: impl FnOnce(&str)) -> Resu
         process.run().await?;
         tracing::info!(event = "stopped");
         Ok(())
-    })
+    });
+    log.finish();
+    served
 }
 
 fn start_log(config: &Config, roles: &RoleSet) -> Result<LogGuard, StartError> {

@@ -59,6 +59,8 @@ pub(super) fn text(port: u16, config: &Path, backends: &Backends) -> String {
         config.display()
     );
     for (number, (what, command)) in STEPS.iter().enumerate() {
+        // An answer ends its own line, so that the next prompt begins one.
+        let command = command.replacen("curl -s ", "curl -s -w '\\n' ", usize::from(command.starts_with("curl -s ")));
         let command = command.replace("{door}", &door).replace("{customers}", &backends.customers);
         let _ = write!(text, "\n# {}. {what}\n{command}\n", number + 1);
     }

@@ -69,7 +69,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, description = "Metrics", content_type = "text/plain")))]
 async fn metrics(operations: web::Data<Operations>) -> HttpResponse {
-    metrics::counter!("log_lines_dropped_total").absolute(operations.log.dropped_lines() as u64);
+    metrics::counter!("log_lines_dropped_total").absolute(operations.log.dropped_lines());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(operations.metrics.render())
 }
 

@@ -5,7 +5,6 @@ use std::{fmt, io::IsTerminal as _};
 
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Subscriber, field::Field};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter,
     field::Visit,
@@ -13,10 +12,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use super::log_writer::{LogThread, LogWriter};
 use crate::{kernel::Clock, platform::http::context::CURRENT};
-
-/// Lines that may wait for the pipe.
-const QUEUED_LINES: usize = 16_384;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,25 +32,30 @@ impl Format {
 }
 
 /// Keeps the log's writer alive; dropping it writes what is queued.
-#[derive(Debug)]
-pub struct LogGuard {
-    _worker: WorkerGuard,
-    dropped: ErrorCounter,
+pub struct LogGuard(LogThread);
+
+impl fmt::Debug for LogGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogGuard")
+    }
 }
 
 impl LogGuard {
+    /// Writes what is queued, and nothing after it.
+    pub fn finish(&self) {
+        self.0.finish();
+    }
+
     /// How many lines were dropped because nobody read them.
-    pub fn dropped_lines(&self) -> usize {
-        self.dropped.dropped_lines()
+    pub fn dropped_lines(&self) -> u64 {
+        self.0.dropped_lines()
     }
 }
 
 /// Starts logging. `directives` is a level or the form of `RUST_LOG`; `service` names the process in every line.
 pub fn start(format: Format, directives: &str, service: &'static str, clock: impl Clock) -> Result<LogGuard, String> {
     let filter = filter(directives)?;
-    let (writer, worker) =
-        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(std::io::stderr());
-    let dropped = writer.error_counter();
+    let (writer, thread) = LogWriter::start(std::io::stderr()).map_err(|error| error.to_string())?;
     let lines = Lines { format, service, clock: Box::new(clock) };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -61,7 +63,7 @@ pub fn start(format: Format, directives: &str, service: &'static str, clock: imp
         .with_writer(writer)
         .try_init()
         .map_err(|error| error.to_string())?;
-    Ok(LogGuard { _worker: worker, dropped })
+    Ok(LogGuard(thread))
 }
 
 /// A bare level is about Vestibule's own events; libraries then tell warnings and errors only.

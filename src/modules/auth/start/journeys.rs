@@ -247,7 +247,11 @@ async fn from_registration_to_logout() {
     assert_eq!(app.me(&other).await.status, 401);
     let feed = app.auth.api().revocations(None, Duration::ZERO).await.unwrap();
     assert_eq!(feed.sessions.len(), 2);
-    assert_eq!(app.auth.api().revocations(Some(feed.cursor), Duration::ZERO).await.unwrap().sessions.len(), 2, "stretches overlap");
+    assert_eq!(
+        app.auth.api().revocations(Some(feed.cursor), Duration::ZERO).await.unwrap().sessions.len(),
+        2,
+        "stretches overlap"
+    );
     app.auth.stop().await;
 }
 
