@@ -212,9 +212,9 @@ impl Drop for Visit {
         CURRENT.sync_scope(self.context.clone(), || {
             tracing::info!(
                 event = "request",
-                method = %self.method,
-                path = %self.path,
-                route = %route,
+                method = self.method.as_str(),
+                path = &*self.path,
+                route = &*route,
                 status,
                 duration_ms = duration.as_secs_f64() * 1_000.0,
                 request_bytes = self.request_bytes,

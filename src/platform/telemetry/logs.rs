@@ -1,7 +1,7 @@
 //! Log lines: one JSON object an event, or one line for people. They go to standard error through a bounded queue; when
 //! nobody reads the pipe, lines are dropped and counted, and requests go on.
 
-use std::{fmt, io::IsTerminal as _};
+use std::{cell::RefCell, fmt, io::IsTerminal as _};
 
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Subscriber, field::Field};
@@ -12,7 +12,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::log_writer::{LogThread, LogWriter};
+use super::{
+    json_line::JsonLine,
+    log_writer::{LogThread, LogWriter},
+};
 use crate::{kernel::Clock, platform::http::context::CURRENT};
 
 /// How lines look.
@@ -86,21 +89,43 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let line = self.line(event, fields.0);
         match self.format {
-            Format::Json => writeln!(writer, "{}", Value::Object(line)),
-            Format::Pretty => pretty(&mut writer, &line),
+            Format::Json => self.json(&mut writer, event),
+            Format::Pretty => {
+                let mut fields = Fields::default();
+                event.record(&mut fields);
+                pretty(&mut writer, &self.line(event, fields.0))
+            }
         }
     }
 }
 
+thread_local! {
+    /// The line that this thread writes.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Lines {
+    fn json(&self, writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        LINE.with(|buffer| {
+            // Formatting a field may itself log; such an event is left out rather than written into this one.
+            let Ok(mut buffer) = buffer.try_borrow_mut() else { return Ok(()) };
+            let timestamp = self.timestamp();
+            let mut line = JsonLine::begin(&mut buffer, &timestamp, level(*event.metadata().level()), self.service);
+            let _ = CURRENT.try_with(|context| line.request(context));
+            line.event(event);
+            writer.write_str(str::from_utf8(&buffer).map_err(|_| fmt::Error)?)
+        })
+    }
+
+    fn timestamp(&self) -> String {
+        self.clock.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+    }
+
+    /// The same as a map, for people's eyes only.
     fn line(&self, event: &Event<'_>, mut fields: Map<String, Value>) -> Map<String, Value> {
         let mut line = Map::new();
-        let timestamp = self.clock.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        line.insert("timestamp".into(), timestamp.into());
+        line.insert("timestamp".into(), self.timestamp().into());
         line.insert("level".into(), level(*event.metadata().level()).into());
         line.insert("service".into(), self.service.into());
         // Libraries' events have no name of their own: where they come from is the best there is.

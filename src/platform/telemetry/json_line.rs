@@ -1,0 +1,145 @@
+//! One event as one JSON object, written straight into bytes: a line is written for every request, so it builds no map.
+
+use std::{
+    fmt::{self, Write as _},
+    io::Write as _,
+};
+
+use serde::Serialize;
+use tracing::{
+    Event,
+    field::{Field, Visit},
+};
+
+use crate::platform::http::RequestContext;
+
+/// Members that every line has; an event's own fields of these names are left out.
+const COMMON: [&str; 6] = ["timestamp", "level", "service", "request_id", "trace_id", "span_id"];
+
+/// A line in the making.
+pub(super) struct JsonLine<'a> {
+    out: &'a mut Vec<u8>,
+    named: bool,
+}
+
+impl<'a> JsonLine<'a> {
+    /// Begins a line in an empty buffer.
+    pub(super) fn begin(out: &'a mut Vec<u8>, timestamp: &str, level: &str, service: &str) -> Self {
+        out.clear();
+        out.push(b'{');
+        let mut line = Self { out, named: false };
+        line.first("timestamp", timestamp);
+        line.member("level", level);
+        line.member("service", service);
+        line
+    }
+
+    /// The ids of the request that is being served.
+    pub(super) fn request(&mut self, context: &RequestContext) {
+        self.member("request_id", &*context.request_id);
+        // Hexadecimal digits need no escapes. Writing to memory does not fail.
+        let (trace, span) = (context.trace.trace_id, context.trace.span_id);
+        let _ = write!(self.out, ",\"trace_id\":\"{trace:032x}\",\"span_id\":\"{span:016x}\"");
+    }
+
+    /// The event's own fields, and its name; libraries' events have none, where they come from is the best there is.
+    pub(super) fn event(mut self, event: &Event<'_>) {
+        event.record(&mut self);
+        if !self.named {
+            self.member("event", event.metadata().target());
+        }
+        self.out.extend_from_slice(b"}\n");
+    }
+
+    fn first(&mut self, name: &str, value: impl Serialize) {
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        let _ = serde_json::to_writer(&mut *self.out, &value);
+    }
+
+    fn member(&mut self, name: &str, value: impl Serialize) {
+        self.out.push(b',');
+        self.first(name, value);
+    }
+
+    fn field(&mut self, field: &Field, value: impl Serialize) {
+        let name = field.name();
+        if !COMMON.contains(&name) {
+            self.named |= name == "event";
+            self.member(name, value);
+        }
+    }
+}
+
+impl Visit for JsonLine<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.field(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.field(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.field(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.field(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.field(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let name = field.name();
+        if COMMON.contains(&name) {
+            return;
+        }
+        self.named |= name == "event";
+        let _ = write!(self.out, ",\"{name}\":\"");
+        let _ = write!(Escaped(self.out), "{value:?}");
+        self.out.push(b'"');
+    }
+}
+
+/// Escapes text for a JSON string (RFC 8259 §7) while it is being formatted.
+struct Escaped<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for piece in text.split_inclusive(|c: char| c < ' ' || c == '"' || c == '\\') {
+            let last = piece.bytes().last().filter(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\');
+            let Some(last) = last else {
+                self.0.extend_from_slice(piece.as_bytes());
+                continue;
+            };
+            self.0.extend_from_slice(&piece.as_bytes()[..piece.len() - 1]);
+            if last < b' ' {
+                let _ = write!(self.0, "\\u{last:04x}");
+            } else {
+                self.0.extend_from_slice(&[b'\\', last]);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_escaped_reads_back(text: String) {
+            let mut out = vec![b'"'];
+            write!(Escaped(&mut out), "{text}").unwrap();
+            out.push(b'"');
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+    }
+}
