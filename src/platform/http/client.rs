@@ -10,7 +10,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
+use http::{
+    Request, Response, StatusCode, Uri,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -117,6 +120,12 @@ impl HttpClient {
     ) -> Result<Fetched, ClientFault> {
         let fetch = async {
             let (head, body) = self.send(request).await?.into_parts();
+            // A head that says its length in two ways (RFC 9112 §6.3) or speaks another protocol is no answer.
+            let framed_twice =
+                head.headers.contains_key(CONTENT_LENGTH) && head.headers.contains_key(TRANSFER_ENCODING);
+            if framed_twice || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Err(ClientFault::Broken);
+            }
             let body = Limited::new(body, body_limit).collect().await.map_err(|fault| {
                 let too_large = fault.is::<http_body_util::LengthLimitError>();
                 if too_large { ClientFault::TooLarge } else { ClientFault::Broken }

@@ -97,6 +97,11 @@ impl Process {
         self.child.as_mut()?.try_wait().expect("a child can be waited for")
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().expect("the process runs").id()
+    }
+
     /// SIGKILL: no chance to finish anything.
     pub(crate) fn kill_dash_nine(&mut self) {
         if let Some(mut child) = self.child.take() {

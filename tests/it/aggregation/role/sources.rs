@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
     matchers::{header, method, path},
@@ -51,19 +52,22 @@ async fn what_fails_is_told_and_nothing_more() {
     answers(&server, "/deep", ok(&("[".repeat(10_000) + &"]".repeat(10_000)))).await;
     answers(&server, "/large", ok(&format!("\"{}\"", "x".repeat(70_000)))).await;
     answers(&server, "/slow", ok("1").set_delay(Duration::from_secs(5))).await;
+    answers(&server, "/digits", ok(&format!("{{\"id\":{}}}", "9".repeat(60_000)))).await;
+    answers(&server, "/twice", ok(r#"{"a":1,"a":2}"#)).await;
     let metadata = "http://169.254.169.254/latest/meta-data";
     answers(&server, "/moved", ResponseTemplate::new(302).insert_header("location", metadata)).await;
-    let names = ["good", "error", "html", "deep", "large", "slow", "moved"];
+    let names = ["good", "error", "html", "deep", "large", "slow", "moved", "digits", "twice"];
     let mut sources: Vec<_> = names.iter().map(|name| source(&server, name, &format!("/{name}"))).collect();
     sources.push(json!({"name": "dead", "url": "http://127.0.0.1:1/"}));
     let role = TestRole::start(&config(&sources.into(), &json!([]), &json!([])));
 
-    let answer = role.get(As::User, "/data/aggregate?sources=good,error,html,deep,large,slow,moved,dead").await;
+    let answer =
+        role.get(As::User, "/data/aggregate?sources=good,error,html,deep,large,slow,moved,digits,twice,dead").await;
     assert_eq!((answer.status, answer.complete.as_deref()), (200, Some("false")), "{}", answer.text);
     let body = answer.json();
     assert_eq!(body["data"]["good"], 1);
     let status = |name: &str| body["meta"]["sources"][name]["status"].as_str().unwrap().to_owned();
-    for name in ["error", "html", "deep", "large", "moved", "dead"] {
+    for name in ["error", "html", "deep", "large", "moved", "digits", "twice", "dead"] {
         assert_eq!((status(name).as_str(), &body["data"][name]), ("error", &Value::Null), "{name}");
     }
     assert_eq!(status("slow"), "timeout");
@@ -134,6 +138,43 @@ async fn only_named_headers_are_passed_on() {
     let answer = role.call(As::User, request).await;
     assert_eq!(answer.json()["data"]["h"], 1, "{}", answer.text);
     assert!(!server.received_requests().await.unwrap()[0].headers.contains_key("cookie"));
+}
+
+#[actix_web::test]
+async fn who_asks_is_what_the_token_says() {
+    let server = MockServer::start().await;
+    answers(&server, "/h", ok("1")).await;
+    let mut named = source(&server, "h", "/h");
+    named["forward_headers"] = json!(["x-user-id", "x-user-roles", "x_user_email", "x-api-key"]);
+    let role = TestRole::start(&config(&json!([named]), &json!([]), &json!([])));
+    let request = actix_web::test::TestRequest::get().uri("/data/aggregate?sources=h");
+    let spoofed = [("x-user-id", "mallory"), ("x-user-roles", "admin"), ("x_user_email", "m@x"), ("x-api-key", "vk_1")];
+    let request = spoofed.into_iter().fold(request, actix_web::test::TestRequest::insert_header);
+    assert_eq!(role.call(As::User, request).await.json()["data"]["h"], 1);
+    let headers = &server.received_requests().await.unwrap()[0].headers;
+    let sent = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert!(sent("x-user-id").is_some_and(|id| id.len() == 36), "{headers:?}");
+    assert_eq!((sent("x_user_email"), sent("x-api-key")), (None, None));
+    assert_ne!(sent("x-user-roles").as_deref(), Some("admin"));
+}
+
+#[actix_web::test]
+async fn an_answer_framed_in_two_ways_is_none() {
+    let twice = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n1\r\n7\r\n0\r\n\r\n";
+    let upgraded = "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n1";
+    for answer in [twice, upgraded] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::task::spawn_local(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        });
+        let sources = json!([{"name": "s", "url": url, "timeout": "2s"}]);
+        let role = TestRole::start(&config(&sources, &json!([]), &json!([])));
+        let answer = role.get(As::User, "/data/aggregate?sources=s").await.json();
+        assert_eq!((&answer["data"]["s"], &answer["meta"]["sources"]["s"]["status"]), (&Value::Null, &json!("error")));
+    }
 }
 
 #[actix_web::test]

@@ -42,6 +42,7 @@ async fn what_is_wrong_is_pointed_at() {
         (r#"{"rules":{},"x":1}"#, 422, vec!["/x", "/data", "/rules"]),
         ("[]", 422, vec![""]),
         (r#"{"data":1,"data":2,"rules":[]}"#, 400, vec![]),
+        (r#"{"data":[{"a":1,"a":2}],"rules":[]}"#, 400, vec![]),
         (r#"{"data":1"#, 400, vec![]),
     ] {
         let answer = role.transform(body).await;

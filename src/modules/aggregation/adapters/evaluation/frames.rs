@@ -9,6 +9,8 @@ pub(super) struct Hello {
     pub(super) memory: u64,
     /// Seconds of processor time in its life.
     pub(super) cpu_seconds: u64,
+    /// Milliseconds after which it ends itself when an evaluation still runs; the server has given up long before.
+    pub(super) give_up_ms: u64,
     /// The largest result in bytes.
     pub(super) output_limit: usize,
 }

@@ -24,7 +24,7 @@ use crate::kernel::FieldFault;
 
 /// A worker is retired after so much work, long before its limit of processor time could meet an honest program.
 const WORK: Duration = Duration::from_secs(20);
-/// The limit of a worker's processor time, in seconds: what ends one whose server is gone.
+/// The limit of a worker's processor time, in seconds.
 const CPU_SECONDS: u64 = 60;
 /// The longest wait for a worker.
 const WAIT: Duration = Duration::from_secs(2);
@@ -58,6 +58,7 @@ impl WorkerPool {
             hello: Hello {
                 memory: config.memory.0,
                 cpu_seconds: CPU_SECONDS,
+                give_up_ms: u64::try_from((config.timeout.get() * 2).as_millis()).unwrap_or(u64::MAX).max(200),
                 output_limit: config.output_limit.as_usize(),
             },
             timeout: config.timeout.get(),

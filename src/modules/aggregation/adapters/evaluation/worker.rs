@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, Read, Write},
-    process::ExitCode,
+    process::{self, ExitCode},
+    sync::mpsc::{self, RecvTimeoutError, Sender},
+    thread,
+    time::Duration,
 };
 
 use rlimit::Resource;
@@ -31,14 +34,36 @@ pub fn evaluation_worker() -> ExitCode {
 fn serve(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     let Some(hello) = read_frame(input)? else { return Ok(()) };
     let hello: Hello = serde_json::from_slice(&hello)?;
+    let watch = watchdog(Duration::from_millis(hello.give_up_ms))?;
     limit(&hello)?;
     write_frame(output, &[READY])?;
     let programs = Remembering::default();
     while let Some(job) = read_frame(input)? {
+        watch.send(()).map_err(io::Error::other)?;
         let (kind, body) = evaluate(&programs, &job, hello.output_limit)?;
+        watch.send(()).map_err(io::Error::other)?;
         write_frame(output, &[&[kind], &body])?;
     }
     Ok(())
+}
+
+/// Ends this process when an evaluation takes longer than that: the server normally does, unless it was killed. It is
+/// told of the beginning and of the end of each.
+fn watchdog(give_up: Duration) -> io::Result<Sender<()>> {
+    let (watch, told) = mpsc::channel();
+    let (ready, is_ready) = mpsc::channel();
+    let watching = move || {
+        // Its first allocation reserves address space, which must be there before that is counted and limited.
+        let _ = ready.send(());
+        while told.recv().is_ok() {
+            if told.recv_timeout(give_up) == Err(RecvTimeoutError::Timeout) {
+                process::abort();
+            }
+        }
+    };
+    thread::Builder::new().stack_size(64 << 10).spawn(watching)?;
+    is_ready.recv().map_err(io::Error::other)?;
+    Ok(watch)
 }
 
 /// Takes away what an evaluation does not need. What cannot be limited on this system is left.

@@ -43,17 +43,30 @@ pub(super) fn explain(request: &HttpRequest, query: &[(String, String)]) -> Resu
     }
 }
 
-/// The headers that sources may get.
+/// Headers that say who somebody is: a client's own count for nothing, whatever separates their words.
+const IDENTITY: [&str; 4] = ["x-user-id", "x-user-email", "x-user-roles", "x-user-scopes"];
+
+/// The headers that sources may get. Who asks is what the token says; an API key stays here.
 pub(super) fn headers(request: &HttpRequest) -> RequestHeaders {
-    let client = request.headers().iter();
+    let is_own = |name: &str| {
+        let name = name.replace('_', "-");
+        name == "x-api-key" || IDENTITY.contains(&name.as_str())
+    };
+    let client = request.headers().iter().filter(|(name, _)| !is_own(name.as_str()));
     let client = client.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+    let mut client: Vec<(String, String)> = client.collect();
+    if let Identity::Known(principal) = identify(request) {
+        let (roles, scopes) = (principal.roles.join(","), principal.scopes.join(" "));
+        let said = [principal.user_id.to_string(), principal.email.clone(), roles, scopes];
+        client.extend(IDENTITY.map(str::to_owned).into_iter().zip(said));
+    }
     let mut trace = Vec::new();
     if let Some(context) = request.extensions().get::<RequestContext>() {
         trace.push(("x-request-id".to_owned(), context.request_id.to_string()));
         trace.push(("traceparent".to_owned(), context.trace.traceparent()));
         trace.extend(context.trace.state.clone().map(|state| ("tracestate".to_owned(), state)));
     }
-    RequestHeaders { client: client.collect(), trace }
+    RequestHeaders { client, trace }
 }
 
 /// A JSON answer.

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{
     super::super::{
         application::{error::AggregationError, transform::Rules},
-        domain::{data::check_depth, outcome::whole_millis, rule},
+        domain::{data::check, outcome::whole_millis, rule},
     },
     UseCases,
     context::json,
@@ -97,24 +97,18 @@ enum Wanted<'a> {
 fn read(body: &[u8]) -> Result<Asked<'_>, Problem> {
     let malformed = |detail: String| Problem::new(&MALFORMED_REQUEST, format!("the body is not valid JSON: {detail}"));
     let text = std::str::from_utf8(body).map_err(|fault| malformed(fault.to_string()))?;
-    check_depth(text).map_err(|fault| malformed(fault.detail))?;
     let raw: &RawValue = serde_json::from_str(text).map_err(|fault| malformed(fault.to_string()))?;
+    check(raw.get()).map_err(|fault| malformed(fault.detail))?;
     let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(raw.get()) else {
         return Err(Problem::invalid(vec![FieldFault::new("", "wrong-type", "expected an object")]));
     };
     let (mut data, mut rules, mut ruleset, mut faults) = (None, None, None, Vec::new());
     for (name, value) in members {
-        let repeated = match name.as_str() {
-            "data" => data.replace(value).is_some(),
-            "rules" => rules.replace(value).is_some(),
-            "ruleset" => ruleset.replace(value).is_some(),
-            _ => {
-                faults.push(FieldFault::new(format!("/{}", escape(&name)), "unknown", "there is no such member"));
-                false
-            }
-        };
-        if repeated {
-            return Err(malformed(format!("the member {name:?} stands twice")));
+        match name.as_str() {
+            "data" => data = Some(value),
+            "rules" => rules = Some(value),
+            "ruleset" => ruleset = Some(value),
+            _ => faults.push(FieldFault::new(format!("/{}", escape(&name)), "unknown", "there is no such member")),
         }
     }
     if data.is_none() {
