@@ -3,6 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m20261121_000001_accounts;
+mod m20261121_000002_registrations;
 
 /// Applies and takes back the schema of accounts, sessions and keys.
 #[derive(Debug, Clone, Copy)]
@@ -11,7 +12,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_accounts::Migration)]
+        vec![Box::new(m20261121_000001_accounts::Migration), Box::new(m20261121_000002_registrations::Migration)]
     }
 
     fn migration_table_name() -> DynIden {

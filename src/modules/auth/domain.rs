@@ -10,7 +10,9 @@ mod session;
 mod user;
 
 pub(crate) use email::Email;
-pub(crate) use email_token::{EmailPurpose, EmailToken, RESEND_INTERVAL, TOKEN_LIFETIME};
+pub(crate) use email_token::{
+    Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL, TOKEN_LIFETIME,
+};
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use role::{RoleName, USER, permissions_of};

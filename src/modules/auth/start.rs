@@ -15,7 +15,7 @@ use super::{
     adapters::{
         attempts::MemoryAttempts,
         http::{self, UseCases},
-        mail::{NoMailer, QueuedMailer},
+        mail::QueuedMailer,
         passwords::PooledPasswords,
         revocation::VerifierSink,
         store::Store,
@@ -138,7 +138,7 @@ impl Auth {
             settings: core.settings.clone(),
             random: random.clone(),
         };
-        let administration = core.administration(mailer, clock, random);
+        let administration = core.administration(clock, random);
         Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails })
     }
 
@@ -201,17 +201,10 @@ impl Core {
         Ok(Self { database, store, issuer: Arc::new(issuer), passwords: Arc::new(passwords), settings })
     }
 
-    fn administration(
-        &self,
-        mailer: Arc<dyn Mailer>,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-    ) -> Arc<dyn UserAdministration> {
+    fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Arc<dyn UserAdministration> {
         Arc::new(AdministerUsers {
             users: self.store.clone(),
             passwords: self.passwords.clone(),
-            tokens: self.issuer.clone(),
-            mailer,
             clock,
             random,
             settings: self.settings.clone(),
@@ -227,7 +220,7 @@ pub async fn administration_only(
     random: Arc<dyn Random>,
 ) -> Result<Arc<dyn UserAdministration>, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
-    Ok(core.administration(Arc::new(NoMailer), clock, random))
+    Ok(core.administration(clock, random))
 }
 
 /// Applies every migration of this module that is missing.

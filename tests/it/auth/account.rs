@@ -195,3 +195,33 @@ async fn many_registrations_of_one_address_make_one_user(#[values(Sqlite, Postgr
     let count = |status| replies.iter().filter(|reply| reply.status == status).count();
     assert_eq!((count(201), count(409)), (1, 19), "{replies:?}");
 }
+
+#[rstest]
+#[tokio::test]
+async fn whoever_registers_an_address_first_does_not_keep_its_password(
+    #[values(AllInOne, Split)] topology: Topology,
+    #[values(Sqlite, Postgres)] store: Store,
+) {
+    let app = TestApp::builder(topology, store).start().await;
+    let register = async |password: &str, mails: usize| {
+        let body = json!({"email": "ada@example.org", "password": password});
+        app.post("/auth/register").json(&body).send().await.must_be(201);
+        let sent = eventually(Duration::from_secs(10), async || {
+            (app.mailbox.mails_to("ada@example.org").len() == mails).then_some(())
+        });
+        assert!(sent.await.is_some(), "each registration has a mail of its own");
+    };
+    register("the password of a stranger", 1).await;
+    register("the password of the owner", 2).await;
+    let log_in = |password: &str| {
+        let body = json!({"email": "ada@example.org", "password": password});
+        app.post("/auth/login").json(&body).send()
+    };
+    let owner = User { email: "ada@example.org".to_owned(), password: "the password of the owner".to_owned() };
+    app.verify(&owner).await;
+    log_in("the password of a stranger").await.problem(401, "invalid-credentials");
+    log_in("the password of the owner").await.must_be(200);
+    register("the password of a stranger", 3).await;
+    log_in("the password of a stranger").await.problem(401, "invalid-credentials");
+    log_in("the password of the owner").await.must_be(200);
+}

@@ -23,20 +23,13 @@ impl Mailer for QueuedMailer {
     }
 }
 
-/// For commands, which have nothing running that could send: users ask for the mail again when they need it.
-pub(crate) struct NoMailer;
-
-impl Mailer for NoMailer {
-    fn post(&self, _: Mail) {}
-}
-
 fn write(mail: Mail) -> (String, &'static str, String) {
     match mail {
         Mail::Verification { to, link, code } => {
             let body = format!(
                 "Hello,\n\nplease verify your e-mail address by following this link:\n\n{link}\n\n\
-                 Or type this code: {code}\n\nLink and code work for 24 hours. If you did not ask for this,\n\
-                 ignore this mail; nothing happens.\n"
+                 Or type this code: {code}\n\nLink and code work for 24 hours. Whoever asked for this mail\n\
+                 chose the account's password: if it was not you, ignore it, and nothing happens.\n"
             );
             (to.to_string(), "Verify your e-mail address", body)
         }

@@ -5,22 +5,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 
-use super::{Failure, MailedToken, Mailer, Passwords, Registered, Settings, TokenIssuer, UserStore, view_of};
+use super::{Failure, Passwords, Settings, UserStore, view_of};
 use crate::{
     kernel::{Clock, FieldFault, Page, PageRequest, Random, UserId, error::ValueFault},
     modules::auth::{
         api::{AuthError, CreateUser, UserAdministration, UserView},
-        domain::{DisplayName, Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, RoleName, USER, User, UserStatus},
+        domain::{DisplayName, Email, PlainPassword, RoleName, USER, User, UserStatus},
     },
 };
 
-/// The use cases.
+/// The use cases. They send no mails: a user whose address is to be verified asks for one by
+/// `POST /auth/verify-email/resend`.
 #[derive(Clone)]
 pub(crate) struct AdministerUsers {
     pub(crate) users: Arc<dyn UserStore>,
     pub(crate) passwords: Arc<dyn Passwords>,
-    pub(crate) tokens: Arc<dyn TokenIssuer>,
-    pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Arc<Settings>,
@@ -73,17 +72,11 @@ impl AdministerUsers {
             created_at: now,
             updated_at: now,
         };
-        let token = MailedToken::new(user.id, EmailPurpose::Verification, &*self.tokens, &*self.clock, &*self.random);
-        match self.users.register(&user, &token.kept, RESEND_INTERVAL).await? {
-            Registered::Taken { .. } => Err(Failure::EmailTaken),
-            Registered::Created => {
-                tracing::info!(event = "user_created", user_id = %user.id);
-                if !user.email_verified {
-                    self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
-                }
-                Ok(view_of(&user))
-            }
+        if !self.users.create(&user).await? {
+            return Err(Failure::EmailTaken);
         }
+        tracing::info!(event = "user_created", user_id = %user.id);
+        Ok(view_of(&user))
     }
 
     async fn show(&self, id_or_email: &str) -> Result<UserView, Failure> {

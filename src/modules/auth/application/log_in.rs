@@ -39,7 +39,8 @@ impl LogIn {
         let account = attempt.email.as_str();
         self.attempts.check(account, attempt.client).map_err(Failure::TooManyAttempts)?;
         let user = self.users.find_by_email(&attempt.email).await?;
-        let verdict = self.passwords.verify(&attempt.password, user.as_ref().map(|user| &user.password_hash)).await?;
+        let hash = user.as_ref().map(|user| &user.password_hash).filter(|hash| hash.is_usable());
+        let verdict = self.passwords.verify(&attempt.password, hash).await?;
         let user = user.filter(|_| verdict != Verdict::Wrong);
         let refusal = user.as_ref().map(|user| user.can_log_in(self.tokens.settings.require_verified_email));
         let right = user.is_some() && refusal != Some(Err(LoginRefusal::Deleted));

@@ -27,6 +27,12 @@ pub(crate) enum PortError {
 pub(crate) enum Registered {
     /// It is there now.
     Created,
+    /// The address has an account that waits to be verified. The mail of this very registration may be sent; spending its
+    /// token makes this registration's password the account's.
+    Waiting {
+        /// Whether it is to be sent: not after too many of them.
+        notify: bool,
+    },
     /// The address has this owner already; whether a notice may be mailed, which is the case once an interval.
     Taken {
         /// Who has the address.
@@ -39,15 +45,22 @@ pub(crate) enum Registered {
 /// Where users are kept.
 #[async_trait]
 pub(crate) trait UserStore: Send + Sync {
-    /// Inserts a user with a token for its address, both or neither. When the address is taken it MUST change nothing of
-    /// its owner, MUST note `taken_notice` for that owner unless one was noted within `interval`, and MUST take about as
-    /// long as a success: one transaction, one commit. Concurrent calls with one address MUST end with one user.
+    /// Inserts a user with a token for its address, both or neither. When the address is taken it MUST note `taken_notice`
+    /// for its owner unless one was noted within `interval`, change nothing else of the owner, and take about as long as a
+    /// success: one transaction, one commit. Concurrent calls with one address MUST end with one user.
+    ///
+    /// When the taken account is a plain user's that still waits for its verification, and the token carries a
+    /// registration, nobody knows yet whose address it is: the token MUST be kept for that account, which MUST lose the
+    /// password it had. After too many of them in their interval no more is kept, and those that are there MUST lose their
+    /// passwords too.
     async fn register(
         &self,
         user: &User,
         verification: &EmailToken,
         interval: TimeDelta,
     ) -> Result<Registered, PortError>;
+    /// Inserts a user. `false`, with nothing changed, when the address is taken.
+    async fn create(&self, user: &User) -> Result<bool, PortError>;
     /// The user of an address.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError>;
     /// The user of an id.
@@ -67,8 +80,8 @@ pub(crate) trait UserStore: Send + Sync {
     /// Keeps a token, unless one of its user and purpose was kept within `interval`: then `false`, and nothing changes.
     /// Earlier tokens stay good until they expire; expired ones go.
     async fn keep_email_token(&self, token: &EmailToken, interval: TimeDelta) -> Result<bool, PortError>;
-    /// Spends a verification token that has not expired: its user is verified, a pending one active, and the user's tokens
-    /// are gone, all at once. Exactly one of several concurrent calls succeeds. `None` when there is no such token.
+    /// Spends a verification token that has not expired: its user is verified, a pending one active with the credentials
+    /// of the token's registration, and the user's tokens are gone, all at once. Exactly one of several concurrent calls succeeds. `None` when there is no such token.
     async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError>;
     /// Whether an unexpired token of the purpose exists; spends nothing.
     async fn has_email_token(

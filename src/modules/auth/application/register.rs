@@ -10,7 +10,9 @@ use crate::{
     kernel::{Clock, Random, UserId},
     modules::auth::{
         api::UserView,
-        domain::{DisplayName, Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, USER, User, UserStatus},
+        domain::{
+            Credentials, DisplayName, Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, USER, User, UserStatus,
+        },
     },
 };
 
@@ -55,11 +57,23 @@ impl Register {
             created_at: now,
             updated_at: now,
         };
-        let token = MailedToken::new(user.id, EmailPurpose::Verification, &*self.tokens, &*self.clock, &*self.random);
+        let whose = (user.id, &user.email);
+        let mut token = MailedToken::new(whose, EmailPurpose::Verification, &*self.tokens, &*self.clock, &*self.random);
+        if verify {
+            let (password_hash, display_name) = (user.password_hash.clone(), user.display_name.clone());
+            token.kept.registration = Some(Credentials { password_hash, display_name });
+        }
         match self.users.register(&user, &token.kept, RESEND_INTERVAL).await? {
             Registered::Created => {
                 tracing::info!(event = "user_registered", user_id = %user.id);
                 if verify {
+                    self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
+                }
+                Ok(view_of(&user))
+            }
+            Registered::Waiting { notify } => {
+                tracing::info!(event = "registration_of_unverified_address", mailed = notify);
+                if notify {
                     self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
                 }
                 Ok(view_of(&user))

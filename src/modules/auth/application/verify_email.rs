@@ -22,7 +22,7 @@ pub(crate) struct MailedToken {
 impl MailedToken {
     /// A new token: 256 random bits for the link, 40 for the code.
     pub(crate) fn new(
-        user_id: UserId,
+        (user_id, email): (UserId, &Email),
         purpose: EmailPurpose,
         digests: &dyn TokenIssuer,
         clock: &dyn Clock,
@@ -42,9 +42,10 @@ impl MailedToken {
             user_id,
             purpose,
             token_hash: digests.digest(&token),
-            code_hash: code_hash(digests, user_id, &code),
+            code_hash: code_hash(digests, email, &code),
             created_at: now,
             expires_at: now + TOKEN_LIFETIME,
+            registration: None,
         };
         Self { token, code, kept }
     }
@@ -60,8 +61,8 @@ impl MailedToken {
     }
 }
 
-fn code_hash(digests: &dyn TokenIssuer, user: UserId, code: &str) -> String {
-    digests.digest(&format!("{user} {code}"))
+fn code_hash(digests: &dyn TokenIssuer, email: &Email, code: &str) -> String {
+    digests.digest(&format!("{email} {code}"))
 }
 
 /// A code as people type it, in the letters it was made of.
@@ -94,7 +95,7 @@ impl VerifyEmail {
     /// Spends a code, typed by the user of an address.
     pub(crate) async fn by_code(&self, email: &Email, code: &str) -> Result<(), Failure> {
         let user = self.users.find_by_email(email).await?.ok_or(Failure::InvalidEmailToken)?;
-        let hash = code_hash(&*self.tokens, user.id, &as_typed(code));
+        let hash = code_hash(&*self.tokens, &user.email, &as_typed(code));
         self.spend(EmailProof::Code(user.id, hash)).await
     }
 
@@ -111,7 +112,13 @@ impl VerifyEmail {
         if user.email_verified {
             return Ok(());
         }
-        let token = MailedToken::new(user.id, EmailPurpose::Verification, &*self.tokens, &*self.clock, &*self.random);
+        let token = MailedToken::new(
+            (user.id, &user.email),
+            EmailPurpose::Verification,
+            &*self.tokens,
+            &*self.clock,
+            &*self.random,
+        );
         if self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await? {
             self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
         }

@@ -3,12 +3,18 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::{DisplayName, PasswordHash};
 use crate::kernel::UserId;
 
 /// How long a link works.
 pub(crate) const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(24);
 /// At most one mail of a kind in this time for one address.
 pub(crate) const RESEND_INTERVAL: TimeDelta = TimeDelta::minutes(1);
+
+/// At most so many mails about registrations of one address that is not verified yet, in [`REGISTRATION_INTERVAL`].
+pub(crate) const REGISTRATION_MAILS: u64 = 5;
+/// See [`REGISTRATION_MAILS`].
+pub(crate) const REGISTRATION_INTERVAL: TimeDelta = TimeDelta::hours(1);
 
 /// What a token may be used for; never for anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +43,18 @@ pub(crate) struct EmailToken {
     pub(crate) purpose: EmailPurpose,
     /// SHA-256 of the link's token, in hexadecimal.
     pub(crate) token_hash: String,
-    /// SHA-256 of the user's id and the code, in hexadecimal.
+    /// SHA-256 of the address and the code, in hexadecimal.
     pub(crate) code_hash: String,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) expires_at: DateTime<Utc>,
+    /// What the registration said that the token was mailed for: it becomes the account's when the token is spent, so
+    /// that nobody's password comes alive by the mail that somebody else asked for.
+    pub(crate) registration: Option<Credentials>,
+}
+
+/// What a registration says of an account besides its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    pub(crate) password_hash: PasswordHash,
+    pub(crate) display_name: Option<DisplayName>,
 }

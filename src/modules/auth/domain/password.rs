@@ -52,6 +52,16 @@ impl PasswordHash {
         Self(text)
     }
 
+    /// No password's hash: the account has none until one is set by a mailed link.
+    pub(crate) fn none() -> Self {
+        Self("!".to_owned())
+    }
+
+    /// Whether some password can have this hash.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.0 != "!"
+    }
+
     /// The text, for the store and the hasher.
     pub(crate) fn as_text(&self) -> &str {
         &self.0

@@ -10,10 +10,11 @@ use uuid::Uuid;
 use super::entities::{email_token, user};
 use crate::modules::auth::{
     application::EmailProof,
-    domain::{EmailPurpose, EmailToken},
+    domain::{EmailPurpose, EmailToken, PasswordHash},
 };
 
 pub(super) async fn insert(connection: &impl ConnectionTrait, token: &EmailToken) -> Result<(), DbErr> {
+    let registration = token.registration.as_ref();
     let row = email_token::ActiveModel {
         id: Set(token.id),
         user_id: Set(token.user_id.0),
@@ -22,15 +23,18 @@ pub(super) async fn insert(connection: &impl ConnectionTrait, token: &EmailToken
         code_hash: Set(token.code_hash.clone()),
         created_at: Set(token.created_at),
         expires_at: Set(token.expires_at),
+        password_hash: Set(registration.map(|said| said.password_hash.as_text().to_owned())),
+        display_name: Set(registration.and_then(|said| said.display_name.as_ref().map(|name| name.as_str().to_owned()))),
     };
     email_token::Entity::insert(row).exec_without_returning(connection).await.map(drop)
 }
 
-/// Keeps the token unless one of its user and purpose was kept within `interval`.
+/// Keeps the token unless `most` of its user and purpose were kept within `interval`.
 pub(super) async fn keep(
     connection: &impl ConnectionTrait,
     token: &EmailToken,
     interval: TimeDelta,
+    most: u64,
 ) -> Result<bool, DbErr> {
     // Whoever else would keep a token for this user waits here, so that two do not both find none. The row is written
     // with what it holds.
@@ -46,7 +50,7 @@ pub(super) async fn keep(
         .filter(email_token::Column::CreatedAt.gt(token.created_at - interval))
         .count(connection)
         .await?;
-    if recent > 0 {
+    if recent >= most {
         return Ok(false);
     }
     email_token::Entity::delete_many()
@@ -63,7 +67,7 @@ pub(super) async fn spend(
     connection: &impl ConnectionTrait,
     proof: &EmailProof,
     now: DateTime<Utc>,
-) -> Result<Option<Uuid>, DbErr> {
+) -> Result<Option<email_token::Model>, DbErr> {
     let purpose = email_token::Column::Purpose.eq(EmailPurpose::Verification.as_str());
     let named = match proof {
         EmailProof::Link(hash) => email_token::Column::TokenHash.eq(hash.as_str()),
@@ -81,7 +85,7 @@ pub(super) async fn spend(
         .filter(email_token::Column::UserId.eq(token.user_id).and(purpose))
         .exec(connection)
         .await?;
-    Ok(Some(token.user_id))
+    Ok(Some(token))
 }
 
 pub(super) async fn exists(
@@ -97,4 +101,16 @@ pub(super) async fn exists(
         .count(connection)
         .await?;
     Ok(found > 0)
+}
+
+/// Takes the passwords from a user's verification tokens: they verify the address and no more.
+pub(super) async fn void_registrations(connection: &impl ConnectionTrait, user: Uuid) -> Result<(), DbErr> {
+    let void = PasswordHash::none().as_text().to_owned();
+    email_token::Entity::update_many()
+        .col_expr(email_token::Column::PasswordHash, void.into())
+        .filter(email_token::Column::UserId.eq(user))
+        .filter(email_token::Column::Purpose.eq(EmailPurpose::Verification.as_str()))
+        .exec(connection)
+        .await
+        .map(drop)
 }

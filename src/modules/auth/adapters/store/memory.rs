@@ -9,7 +9,10 @@ use crate::{
     kernel::{Page, PageRequest, SessionId, UserId},
     modules::auth::{
         application::{EmailProof, PortError, Registered, RevokedSession, Rotation, SessionStore, UserStore},
-        domain::{DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, Session, User, UserStatus},
+        domain::{
+            Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL,
+            REGISTRATION_MAILS, Session, USER, User, UserStatus,
+        },
     },
 };
 
@@ -41,9 +44,10 @@ impl MemoryStore {
     }
 }
 
-fn keep(state: &mut State, token: &EmailToken, interval: TimeDelta) -> bool {
+fn keep(state: &mut State, token: &EmailToken, interval: TimeDelta, most: u64) -> bool {
     let is_alike = |kept: &EmailToken| kept.user_id == token.user_id && kept.purpose == token.purpose;
-    if state.tokens.iter().any(|kept| is_alike(kept) && kept.created_at > token.created_at - interval) {
+    let is_recent = |kept: &&EmailToken| is_alike(kept) && kept.created_at > token.created_at - interval;
+    if state.tokens.iter().filter(is_recent).count() as u64 >= most {
         return false;
     }
     state.tokens.push(token.clone());
@@ -59,14 +63,38 @@ impl UserStore for MemoryStore {
         interval: TimeDelta,
     ) -> Result<Registered, PortError> {
         let mut state = self.state();
-        if let Some(owner) = state.users.iter().find(|kept| kept.email == user.email).map(|kept| kept.id) {
-            let notice = EmailToken { user_id: owner, purpose: EmailPurpose::TakenNotice, ..verification.clone() };
-            let notify = keep(&mut state, &notice, interval);
-            return Ok(Registered::Taken { owner, notify });
+        if let Some(owner) = state.users.iter_mut().find(|kept| kept.email == user.email) {
+            let id = owner.id;
+            let is_waiting = owner.status == UserStatus::Pending && owner.roles == [USER];
+            if verification.registration.is_some() && is_waiting {
+                owner.password_hash = PasswordHash::none();
+                let token = EmailToken { user_id: id, ..verification.clone() };
+                let notify = keep(&mut state, &token, REGISTRATION_INTERVAL, REGISTRATION_MAILS);
+                if !notify {
+                    for token in state.tokens.iter_mut().filter(|token| token.user_id == id) {
+                        token.registration =
+                            Some(Credentials { password_hash: PasswordHash::none(), display_name: None });
+                    }
+                }
+                return Ok(Registered::Waiting { notify });
+            }
+            let purpose = EmailPurpose::TakenNotice;
+            let notice = EmailToken { user_id: id, purpose, registration: None, ..verification.clone() };
+            let notify = keep(&mut state, &notice, interval, 1);
+            return Ok(Registered::Taken { owner: id, notify });
         }
         state.users.push(user.clone());
         state.tokens.push(verification.clone());
         Ok(Registered::Created)
+    }
+
+    async fn create(&self, user: &User) -> Result<bool, PortError> {
+        let mut state = self.state();
+        let is_free = state.users.iter().all(|kept| kept.email != user.email);
+        if is_free {
+            state.users.push(user.clone());
+        }
+        Ok(is_free)
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError> {
@@ -115,7 +143,7 @@ impl UserStore for MemoryStore {
     }
 
     async fn keep_email_token(&self, token: &EmailToken, interval: TimeDelta) -> Result<bool, PortError> {
-        Ok(keep(&mut self.state(), token, interval))
+        Ok(keep(&mut self.state(), token, interval, 1))
     }
 
     async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError> {
@@ -126,15 +154,20 @@ impl UserStore for MemoryStore {
         };
         let is_verification =
             |token: &&EmailToken| token.purpose == EmailPurpose::Verification && token.expires_at > now;
-        let Some(id) = state.tokens.iter().filter(is_verification).find(is_proof).map(|token| token.user_id) else {
+        let Some(token) = state.tokens.iter().filter(is_verification).find(is_proof).cloned() else {
             return Ok(None);
         };
+        let id = token.user_id;
         state.tokens.retain(|token| token.user_id != id || token.purpose != EmailPurpose::Verification);
         if let Some(user) = state.users.iter_mut().find(|user| user.id == id) {
             user.email_verified = true;
             user.updated_at = now;
             if user.status == UserStatus::Pending {
                 user.status = UserStatus::Active;
+                if let Some(said) = token.registration {
+                    user.password_hash = said.password_hash;
+                    user.display_name = said.display_name;
+                }
             }
         }
         Ok(Some(id))

@@ -146,6 +146,8 @@ fn row_of(session: &Session) -> session::ActiveModel {
         revoked_at: Set(session.revoked_at),
         revoked_until: Set(None),
         revoked_reason: Set(None),
+        user_agent: Set(None),
+        address: Set(None),
     }
 }
 

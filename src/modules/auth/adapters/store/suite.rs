@@ -10,8 +10,8 @@ use crate::{
     modules::auth::{
         application::{EmailProof, Registered, Rotation, SessionStore, UserStore},
         domain::{
-            DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, RESEND_INTERVAL, Session, USER, User,
-            UserStatus,
+            Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, RESEND_INTERVAL, Session, USER,
+            User, UserStatus,
         },
     },
     platform::random::SystemRandom,
@@ -47,6 +47,7 @@ fn token(user: &User, created: i64) -> EmailToken {
         code_hash: format!("code {bytes:?}"),
         created_at: at(created),
         expires_at: at(created + 100),
+        registration: None,
     }
 }
 
@@ -69,6 +70,7 @@ fn session(user: &User) -> Session {
 pub(super) async fn users<S: UserStore + 'static>(store: Arc<S>) {
     registration(&*store).await;
     one_address_is_one_user(store.clone()).await;
+    registrations_of_an_address_nobody_has_verified(&*store).await;
     verification(store.clone()).await;
     changes(&*store).await;
     pages(&*store).await;
@@ -89,6 +91,43 @@ async fn registration(store: &impl UserStore) {
     assert_eq!(again(90).await, Ok(Registered::Taken { owner, notify: true }));
     assert_eq!(store.find(ada.id).await.unwrap(), Some(ada), "the owner is not changed");
     assert_eq!(store.find(eve.id).await, Ok(None));
+}
+
+/// Who registered first does not own the address: only the mail decides whose password counts.
+async fn registrations_of_an_address_nobody_has_verified(store: &impl UserStore) {
+    let registration = async |email: &str, password: &str, created: i64| {
+        let hash = PasswordHash::from_text(password.to_owned());
+        let user = User { password_hash: hash.clone(), ..user(email) };
+        let display_name = Some(DisplayName::parse(password).unwrap());
+        let said = Credentials { password_hash: hash, display_name };
+        let token = EmailToken { registration: Some(said), expires_at: at(10_000), ..token(&user, created) };
+        let outcome = store.register(&user, &token, RESEND_INTERVAL).await.unwrap();
+        (outcome, token.token_hash)
+    };
+    let password_of =
+        async |email: &str| store.find_by_email(&Email::parse(email).unwrap()).await.unwrap().unwrap().password_hash;
+    let kept = |text: &str| PasswordHash::from_text(text.to_owned());
+
+    let (first, _) = registration("edith@example.com", "eve", 0).await;
+    assert_eq!(first, Registered::Created);
+    let (second, link) = registration("edith@example.com", "edith", 1).await;
+    assert_eq!(second, Registered::Waiting { notify: true });
+    assert!(!password_of("edith@example.com").await.is_usable(), "nobody's, until somebody verifies");
+    store.verify_email(&EmailProof::Link(link), at(2)).await.unwrap().unwrap();
+    assert_eq!(password_of("edith@example.com").await, kept("edith"));
+    let (third, _) = registration("edith@example.com", "eve", 3).await;
+    assert!(matches!(third, Registered::Taken { notify: true, .. }), "verified: it is hers");
+    assert_eq!(password_of("edith@example.com").await, kept("edith"));
+
+    let mut links = Vec::new();
+    for number in 0..7 {
+        let (outcome, link) = registration("olga@example.com", &format!("password {number}"), number).await;
+        let notify = number < 5;
+        assert_eq!(outcome, if number == 0 { Registered::Created } else { Registered::Waiting { notify } }, "{number}");
+        links.push(link);
+    }
+    store.verify_email(&EmailProof::Link(links.swap_remove(0)), at(20)).await.unwrap().unwrap();
+    assert!(!password_of("olga@example.com").await.is_usable(), "too many to tell them apart");
 }
 
 async fn one_address_is_one_user<S: UserStore + 'static>(store: Arc<S>) {
@@ -148,6 +187,7 @@ async fn changes(store: &impl UserStore) {
     assert_eq!(store.rename(joan.id, None, at(3), None).await, Ok(true));
     let stranger = UserId::new(&SystemClock, &SystemRandom);
     assert_eq!(store.rename(stranger, None, at(3), None).await, Ok(false));
+    assert_eq!(store.create(&user("joan@example.com")).await, Ok(false));
     let hash = |text: &str| PasswordHash::from_text(text.to_owned());
     store.renew_hash(joan.id, &hash("stale"), &hash("lost")).await.unwrap();
     store.renew_hash(joan.id, &hash("hash"), &hash("new")).await.unwrap();
@@ -165,7 +205,7 @@ async fn pages(store: &impl UserStore) {
         let Some(cursor) = found.next_cursor else { break };
         page.cursor = Some(cursor);
     }
-    assert_eq!(seen.len(), 4, "ada, grace, mary, joan");
+    assert_eq!(seen.len(), 6, "ada, grace, edith, olga, mary, joan");
     assert!(seen.is_sorted());
 }
 

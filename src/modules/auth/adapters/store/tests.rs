@@ -44,7 +44,6 @@ async fn on_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a PostgreSQL, named by VESTIBULE_TEST_POSTGRES"]
 async fn on_postgres() {
     suite::users(Arc::new(Store::new(postgres("suite_users").await))).await;
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
@@ -87,7 +86,6 @@ async fn keys_and_migrations_on_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a PostgreSQL, named by VESTIBULE_TEST_POSTGRES"]
 async fn keys_and_migrations_on_postgres() {
     let database = postgres("suite_keys").await;
     migrations_go_up_and_down(&database).await;

@@ -18,7 +18,10 @@ use crate::{
     kernel::{Page, PageRequest, UserId},
     modules::auth::{
         application::{EmailProof, PortError, Registered, UserStore},
-        domain::{DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, RoleName, User, UserStatus},
+        domain::{
+            DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL, REGISTRATION_MAILS,
+            RoleName, USER, User, UserStatus,
+        },
     },
 };
 
@@ -32,26 +35,26 @@ impl UserStore for Store {
     ) -> Result<Registered, PortError> {
         let register = || async {
             let transaction = self.database.begin().await?;
-            let on_conflict = OnConflict::column(user::Column::Email).do_nothing().to_owned();
-            let inserted = user::Entity::insert(row_of(user))
-                .on_conflict(on_conflict)
-                .exec_without_returning(&transaction)
-                .await?;
-            let outcome = if inserted == 0 {
-                taken(&transaction, user, verification, interval).await?
-            } else {
-                let roles = user.roles.iter().map(|role| user_role::ActiveModel {
-                    user_id: Set(user.id.0),
-                    role: Set(role.as_str().to_owned()),
-                });
-                user_role::Entity::insert_many(roles).exec_without_returning(&transaction).await?;
+            let outcome = if insert(&transaction, user).await? {
                 email_tokens::insert(&transaction, verification).await?;
                 Registered::Created
+            } else {
+                taken(&transaction, user, verification, interval).await?
             };
             transaction.commit().await?;
             Ok(outcome)
         };
         Ok(self.database.run("register_user", register).await?)
+    }
+
+    async fn create(&self, user: &User) -> Result<bool, PortError> {
+        let create = || async {
+            let transaction = self.database.begin().await?;
+            let created = insert(&transaction, user).await?;
+            transaction.commit().await?;
+            Ok(created)
+        };
+        Ok(self.database.run("create_user", create).await?)
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError> {
@@ -135,7 +138,7 @@ impl UserStore for Store {
     async fn keep_email_token(&self, token: &EmailToken, interval: TimeDelta) -> Result<bool, PortError> {
         let keep = || async {
             let transaction = self.database.begin().await?;
-            let kept = email_tokens::keep(&transaction, token, interval).await?;
+            let kept = email_tokens::keep(&transaction, token, interval, 1).await?;
             transaction.commit().await?;
             Ok(kept)
         };
@@ -145,21 +148,26 @@ impl UserStore for Store {
     async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError> {
         let verify = || async {
             let transaction = self.database.begin().await?;
-            let Some(id) = email_tokens::spend(&transaction, proof, now).await? else { return Ok(None) };
+            let Some(token) = email_tokens::spend(&transaction, proof, now).await? else { return Ok(None) };
+            let of_user = user::Column::Id.eq(token.user_id);
             user::Entity::update_many()
                 .col_expr(user::Column::EmailVerified, true.into())
                 .col_expr(user::Column::UpdatedAt, now.into())
-                .filter(user::Column::Id.eq(id))
+                .filter(of_user.clone())
                 .exec(&transaction)
                 .await?;
-            user::Entity::update_many()
+            let mut activate = user::Entity::update_many()
                 .col_expr(user::Column::Status, UserStatus::Active.as_str().into())
-                .filter(user::Column::Id.eq(id))
-                .filter(user::Column::Status.eq(UserStatus::Pending.as_str()))
-                .exec(&transaction)
-                .await?;
+                .filter(of_user)
+                .filter(user::Column::Status.eq(UserStatus::Pending.as_str()));
+            if let Some(password_hash) = token.password_hash {
+                activate = activate
+                    .col_expr(user::Column::PasswordHash, password_hash.into())
+                    .col_expr(user::Column::DisplayName, token.display_name.into());
+            }
+            activate.exec(&transaction).await?;
             transaction.commit().await?;
-            Ok(Some(UserId(id)))
+            Ok(Some(UserId(token.user_id)))
         };
         Ok(self.database.run("verify_email", verify).await?)
     }
@@ -185,6 +193,21 @@ impl Store {
     }
 }
 
+/// `false` when the address is taken.
+async fn insert(connection: &impl ConnectionTrait, user: &User) -> Result<bool, DbErr> {
+    let on_conflict = OnConflict::column(user::Column::Email).do_nothing().to_owned();
+    let insert = user::Entity::insert(row_of(user)).on_conflict(on_conflict);
+    if insert.exec_without_returning(connection).await? == 0 {
+        return Ok(false);
+    }
+    let roles = user
+        .roles
+        .iter()
+        .map(|role| user_role::ActiveModel { user_id: Set(user.id.0), role: Set(role.as_str().to_owned()) });
+    user_role::Entity::insert_many(roles).exec_without_returning(connection).await?;
+    Ok(true)
+}
+
 /// The address has an owner; the owner is noted as told, or was told a moment ago.
 async fn taken(
     connection: &impl ConnectionTrait,
@@ -192,10 +215,32 @@ async fn taken(
     token: &EmailToken,
     interval: TimeDelta,
 ) -> Result<Registered, DbErr> {
-    let found = user::Entity::find().filter(user::Column::Email.eq(user.email.as_str())).one(connection).await?;
-    let owner = found.ok_or_else(|| DbErr::Custom("the address was taken and is no longer".to_owned()))?.id;
-    let notice = EmailToken { user_id: UserId(owner), purpose: EmailPurpose::TakenNotice, ..token.clone() };
-    let notify = email_tokens::keep(connection, &notice, interval).await?;
+    let find = || user::Entity::find().filter(user::Column::Email.eq(user.email.as_str())).one(connection);
+    let gone = || DbErr::Custom("the address was taken and is no longer".to_owned());
+    let owner = find().await?.ok_or_else(gone)?.id;
+    let roles = roles_of(connection, [owner].into_iter()).await?.remove(&owner).unwrap_or_default();
+    if token.registration.is_some() && roles == [USER.as_str()] {
+        // The account waits: it loses its password, so that only a mailed link decides whose counts. Who verifies at the
+        // same moment comes before this change or after it.
+        let waiting = user::Entity::update_many()
+            .col_expr(user::Column::PasswordHash, PasswordHash::none().as_text().into())
+            .filter(user::Column::Id.eq(owner))
+            .filter(user::Column::Status.eq(UserStatus::Pending.as_str()))
+            .exec(connection)
+            .await?;
+        if waiting.rows_affected == 1 {
+            let verification = EmailToken { user_id: UserId(owner), ..token.clone() };
+            let notify =
+                email_tokens::keep(connection, &verification, REGISTRATION_INTERVAL, REGISTRATION_MAILS).await?;
+            if !notify {
+                email_tokens::void_registrations(connection, owner).await?;
+            }
+            return Ok(Registered::Waiting { notify });
+        }
+    }
+    let notice =
+        EmailToken { user_id: UserId(owner), purpose: EmailPurpose::TakenNotice, registration: None, ..token.clone() };
+    let notify = email_tokens::keep(connection, &notice, interval, 1).await?;
     Ok(Registered::Taken { owner: UserId(owner), notify })
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Model {
     pub(crate) code_hash: String,
     pub(crate) created_at: ChronoDateTimeUtc,
     pub(crate) expires_at: ChronoDateTimeUtc,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) display_name: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

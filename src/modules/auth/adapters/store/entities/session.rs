@@ -18,6 +18,8 @@ pub(crate) struct Model {
     pub(crate) revoked_at: Option<ChronoDateTimeUtc>,
     pub(crate) revoked_until: Option<ChronoDateTimeUtc>,
     pub(crate) revoked_reason: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) address: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
