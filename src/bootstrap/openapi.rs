@@ -18,7 +18,7 @@ pub fn document(roles: &RoleSet, config: &Config) -> String {
     }
     #[cfg(feature = "aggregation")]
     if front_door || roles.has(Role::Aggregation) {
-        let own = crate::modules::aggregation::openapi();
+        let own = crate::modules::aggregation::openapi(&config.aggregation);
         document.merge(if front_door { under(&config.gateway.api_prefix, own) } else { own });
     }
     #[cfg(feature = "gateway")]

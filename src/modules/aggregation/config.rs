@@ -12,6 +12,8 @@ use crate::kernel::units::{ByteSize, Span};
 pub struct AggregationConfig {
     /// The largest answer a source may give.
     pub source_body_limit: ByteSize,
+    /// For all cached answers of sources together.
+    pub cache_size: ByteSize,
     /// The limits of evaluation of programs from requests.
     pub evaluation: EvaluationConfig,
     /// `[[aggregation.sources]]`.
@@ -61,11 +63,41 @@ pub struct SourceConfig {
     /// Whether `/data/aggregate` fails without it.
     #[serde(default)]
     pub required: bool,
+    /// The statuses that are success; empty: 200 to 299.
+    #[serde(default)]
+    pub expect: Vec<u16>,
     /// jq over the body; absent: the body as it is.
     pub select: Option<String>,
+    /// Tries after one that failed; absent: none.
+    pub retry: Option<SourceRetryConfig>,
+    /// Answers that are kept; absent: none.
+    pub cache: Option<SourceCacheConfig>,
     /// The circuit breaker.
     #[serde(default)]
     pub breaker: SourceBreakerConfig,
+}
+
+/// `retry` of a source: for methods that may be repeated (RFC 9110 §9.2.2), when there was no connection, it broke, or the
+/// answer was 502, 503 or 504; within the source's `timeout`, and at most every fifth call of a busy source.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceRetryConfig {
+    /// The tries after the first.
+    pub attempts: u32,
+    /// The pause before the second try; each later one is twice as long.
+    #[serde(default = "backoff")]
+    pub backoff: Span,
+}
+
+/// `cache` of a source: successful answers are kept by what is used of the request, its arguments and forwarded headers.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceCacheConfig {
+    /// How long an answer is as good as a new one.
+    pub ttl: Span,
+    /// How long after that it still stands in for one that fails.
+    #[serde(default)]
+    pub stale_if_error: Span,
 }
 
 /// `breaker` of a source: after so many failures it is not called for a while.
@@ -141,6 +173,12 @@ pub struct StepConfig {
     /// Arguments: jq over `{path, query, headers, results, item}`.
     #[serde(default, rename = "with")]
     pub arguments: BTreeMap<String, String>,
+    /// jq: the request's body; absent: none.
+    pub body: Option<String>,
+    /// jq: whether the step runs at all; when false or null it is skipped, and nothing is missing.
+    pub when: Option<String>,
+    /// The result when the step fails; a required step that has one does not end the endpoint.
+    pub fallback: Option<serde_json::Value>,
     /// jq: one call for each of its outputs.
     pub for_each: Option<String>,
     /// Calls of `for_each` at a time.
@@ -178,6 +216,9 @@ const fn open_for() -> Span {
 }
 const fn half_open_requests() -> u32 {
     1
+}
+const fn backoff() -> Span {
+    Span::millis(25)
 }
 const fn concurrency() -> usize {
     8

@@ -113,7 +113,12 @@ pub fn check(config: &AggregationConfig) -> Vec<SettingFault> {
     faults
 }
 
-/// The role's part of the OpenAPI document.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    Documented::openapi()
+/// The role's part of the OpenAPI document: what is built in, and the configured endpoints.
+pub fn openapi(config: &AggregationConfig) -> utoipa::openapi::OpenApi {
+    let mut document = Documented::openapi();
+    for endpoint in &config.endpoints {
+        let (path, item) = http::documented(endpoint);
+        document.paths.paths.insert(path, item);
+    }
+    document
 }

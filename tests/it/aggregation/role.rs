@@ -3,5 +3,6 @@
 mod app;
 mod endpoints;
 mod hostile;
+mod resilience;
 mod sources;
 mod transform;

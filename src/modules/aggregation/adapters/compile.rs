@@ -20,6 +20,10 @@ use crate::kernel::SettingFault;
 const BUILT_IN: [&str; 4] = ["/aggregate", "/sources", "/endpoints", "/transform"];
 /// Methods a source may be called with.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// Methods that may be repeated (RFC 9110 §9.2.2).
+const REPEATABLE: [&str; 4] = ["GET", "HEAD", "PUT", "DELETE"];
+/// The most tries after the first.
+const MAX_RETRIES: u32 = 5;
 /// Headers that belong to one connection or are made anew, and so are never passed on.
 const OWN_HEADERS: [&str; 14] = [
     "connection",
@@ -82,6 +86,9 @@ impl Compiling<'_> {
         if config.evaluation.memory.0 < 4 << 20 {
             self.fault("aggregation.evaluation.memory", "expected at least \"4MiB\"");
         }
+        if config.cache_size.0 == 0 && config.sources.iter().any(|source| source.cache.is_some()) {
+            self.fault("aggregation.cache_size", "expected at least \"1B\": a source has a `cache`");
+        }
         if config.source_body_limit.0 == 0 {
             self.fault("aggregation.source_body_limit", "expected at least \"1B\"");
         }
@@ -131,6 +138,25 @@ impl Compiling<'_> {
                 self.fault(format!("{key}.breaker.{name}"), "expected at least 1");
             }
         }
+        for (index, status) in config.expect.iter().enumerate() {
+            if !(200..600).contains(status) {
+                self.fault(format!("{key}.expect[{index}]"), "expected a status from 200 to 599");
+            }
+        }
+        if config.retry.is_some() && !REPEATABLE.contains(&method.as_str()) {
+            self.fault(format!("{key}.retry"), format!("{method} must not be repeated"));
+        }
+        if config.retry.as_ref().is_some_and(|retry| retry.attempts > MAX_RETRIES) {
+            self.fault(format!("{key}.retry.attempts"), format!("expected at most {MAX_RETRIES}"));
+        }
+        if let Some(cache) = &config.cache {
+            if !matches!(method.as_str(), "GET" | "HEAD") {
+                self.fault(format!("{key}.cache"), format!("answers to {method} are not kept"));
+            }
+            if cache.ttl.get().is_zero() {
+                self.fault(format!("{key}.cache.ttl"), "expected more than nothing");
+            }
+        }
         let select = config.select.as_ref().map(|text| self.program(format!("{key}.select"), text));
         let url = match UrlTemplate::parse(&config.url) {
             Ok(url) => url,
@@ -142,6 +168,7 @@ impl Compiling<'_> {
             method,
             forward_headers,
             timeout: config.timeout.get(),
+            expect: config.expect.clone(),
             required: config.required,
             select: select.flatten(),
         }));
@@ -228,12 +255,17 @@ impl Compiling<'_> {
             Some(text) => Some(self.program(format!("{key}.for_each"), text)?),
             None => None,
         };
+        let body = config.body.as_ref().map(|text| self.program(format!("{key}.body"), text));
+        let when = config.when.as_ref().map(|text| self.program(format!("{key}.when"), text));
         let Some(source) = self.catalogue.source(&config.source).cloned() else {
             let known: Vec<&str> = self.catalogue.sources.iter().map(|source| source.name.as_str()).collect();
             let detail = format!("there is no source `{}`; expected one of: {}", config.source, known.join(", "));
             self.fault(format!("{key}.source"), detail);
             return None;
         };
+        if body.is_some() && matches!(source.method.as_str(), "GET" | "HEAD" | "DELETE") {
+            self.fault(format!("{key}.body"), format!("the source `{}` is called with {}", source.name, source.method));
+        }
         let needed: BTreeSet<&str> = source.url.arguments().into_iter().collect();
         for argument in &needed {
             if !config.arguments.contains_key(*argument) {
@@ -244,7 +276,11 @@ impl Compiling<'_> {
             self.fault(format!("{key}.with.{argument}"), format!("the source `{}` has no such argument", source.name));
         }
         let (name, required, concurrency) = (name.clone(), config.required, config.concurrency);
-        Some(Step { name, source, required, arguments, for_each, concurrency })
+        let fallback = config.fallback.as_ref().map(|value| {
+            Arc::from(serde_json::value::to_raw_value(value).expect("a value of the configuration is JSON"))
+        });
+        let (body, when) = (body.flatten(), when.flatten());
+        Some(Step { name, source, required, arguments, body, when, fallback, for_each, concurrency })
     }
 
     fn ruleset(&mut self, key: &str, config: &RulesetConfig) {
@@ -281,11 +317,12 @@ fn setting_key(key: &str, pointer: &str) -> String {
 
 fn shape(step: &StepConfig) -> StepShape {
     let arguments = step.arguments.iter().map(|(name, text)| (format!("with.{name}"), text.clone()));
-    let for_each = step.for_each.iter().map(|text| ("for_each".to_owned(), text.clone()));
+    let others = [("for_each", &step.for_each), ("when", &step.when), ("body", &step.body)];
+    let others = others.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text.clone()?)));
     StepShape {
         name: step.name.clone().unwrap_or_else(|| step.source.clone()),
         after: step.after.clone(),
-        programs: arguments.chain(for_each).collect(),
+        programs: arguments.chain(others).collect(),
     }
 }
 

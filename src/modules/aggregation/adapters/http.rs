@@ -3,6 +3,7 @@
 mod aggregate;
 mod catalogue;
 mod context;
+mod documented;
 mod endpoint;
 mod problems;
 mod transform;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, http::header, web};
 
+pub(crate) use documented::documented;
 pub(crate) use problems::PROBLEMS;
 
 use super::super::application::{

@@ -103,24 +103,47 @@ fn short(text: &str) -> String {
 
 impl Program for JaqProgram {
     fn run(&self, input: Input<'_>, at_most: usize) -> Result<Vec<Json>, String> {
-        let input = match input {
-            Input::Body(body) => parse(body)?,
-            Input::Scope { request, results, item } => {
-                let mut scope = Map::default();
-                for (name, value) in request {
-                    scope.insert(key(name), parse(value)?);
-                }
-                let mut members = Map::default();
-                for (name, value) in results {
-                    members.insert(key(name), parse(value)?);
-                }
-                scope.insert(key("results"), Val::Obj(members.into()));
-                scope.insert(key("item"), item.map_or(Ok(Val::Null), parse)?);
-                Val::Obj(scope.into())
-            }
+        self.texts(read_input(input)?, at_most)
+    }
+
+    fn run_each(&self, input: Input<'_>, items: &[Json], at_most: usize) -> Vec<Result<Vec<Json>, String>> {
+        let scope = match read_input(input) {
+            Ok(Val::Obj(scope)) => scope,
+            Ok(_) => return vec![Err("only a scope has an item".to_owned()); items.len()],
+            Err(fault) => return vec![Err(fault); items.len()],
         };
+        let run = |item: &Json| {
+            // The members are shared, not copied.
+            let mut scope = (*scope).clone();
+            scope.insert(key("item"), parse(item)?);
+            self.texts(Val::Obj(scope.into()), at_most)
+        };
+        items.iter().map(run).collect()
+    }
+}
+
+impl JaqProgram {
+    fn texts(&self, input: Val, at_most: usize) -> Result<Vec<Json>, String> {
         self.outputs(input, at_most)?.iter().map(|output| text_of(output).map(Arc::from)).collect()
     }
+}
+
+fn read_input(input: Input<'_>) -> Result<Val, String> {
+    let (request, results, item) = match input {
+        Input::Body(body) => return parse(body),
+        Input::Scope { request, results, item } => (request, results, item),
+    };
+    let mut scope = Map::default();
+    for (name, value) in request {
+        scope.insert(key(name), parse(value)?);
+    }
+    let mut members = Map::default();
+    for (name, value) in results {
+        members.insert(key(name), parse(value)?);
+    }
+    scope.insert(key("results"), Val::Obj(members.into()));
+    scope.insert(key("item"), item.map_or(Ok(Val::Null), parse)?);
+    Ok(Val::Obj(scope.into()))
 }
 
 impl Compiler for Jaq {

@@ -12,7 +12,7 @@ use super::{
     },
     catalogue::{Catalogue, Source},
     error::{AggregationError, Reports},
-    ports::{Input, Program, RequestHeaders, SourceAnswer, SourceCaller},
+    ports::{Call, Input, Program, RequestHeaders, SourceAnswer, SourceCaller},
 };
 use crate::kernel::Clock;
 
@@ -56,7 +56,7 @@ impl Aggregate {
         let mut running: FuturesUnordered<_> = calls
             .iter()
             .enumerate()
-            .map(|(index, (source, url))| async move { (index, call(&*self.caller, source, url, headers).await) })
+            .map(|(index, (source, asked))| async move { (index, call(&*self.caller, source, asked, headers).await) })
             .collect();
         let mut failed = None;
         while let Some((index, answer)) = running.next().await {
@@ -94,8 +94,8 @@ impl Aggregate {
     }
 
     /// The sources and their addresses, or why not; nothing is called before all is known to be right.
-    fn plan(&self, names: &str, arguments: &Arguments) -> Result<Vec<(Arc<Source>, String)>, AggregationError> {
-        let mut calls: Vec<(Arc<Source>, String)> = Vec::new();
+    fn plan(&self, names: &str, arguments: &Arguments) -> Result<Vec<(Arc<Source>, Call)>, AggregationError> {
+        let mut calls: Vec<(Arc<Source>, Call)> = Vec::new();
         for name in names.split(',').map(str::trim) {
             if name.is_empty() {
                 return Err(AggregationError::BadQuery("`sources` names no source; expected ?sources=a,b".to_owned()));
@@ -115,7 +115,7 @@ impl Aggregate {
                     AggregationError::BadArgument { source_name: name.to_owned(), detail: fault.to_string() }
                 }
             })?;
-            calls.push((Arc::clone(source), url));
+            calls.push((Arc::clone(source), Call { url, body: None }));
         }
         Ok(calls)
     }
@@ -131,10 +131,10 @@ impl Aggregate {
 pub(crate) async fn call(
     caller: &dyn SourceCaller,
     source: &Source,
-    url: &str,
+    asked: &Call,
     headers: &RequestHeaders,
 ) -> SourceAnswer {
-    let mut answer = caller.call(source, url, headers).await;
+    let mut answer = caller.call(source, asked, headers).await;
     if let (Some(select), Some(body)) = (&source.select, &answer.body) {
         match one(selected(select, body).await) {
             Ok(selected) => answer.body = Some(selected),

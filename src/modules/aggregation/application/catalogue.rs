@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{
-    super::domain::{plan::Plan, rule::Rule, template::UrlTemplate},
+    super::domain::{data::Json, plan::Plan, rule::Rule, template::UrlTemplate},
     ports::Program,
 };
 
@@ -43,8 +43,10 @@ pub(crate) struct Source {
     pub(crate) method: String,
     /// Client headers that are passed on, in lower case.
     pub(crate) forward_headers: Vec<String>,
-    /// Until the whole answer.
+    /// Until the whole answer, over all tries.
     pub(crate) timeout: Duration,
+    /// The statuses that are success; empty: 200 to 299.
+    pub(crate) expect: Vec<u16>,
     /// Whether `/data/aggregate` fails without it.
     pub(crate) required: bool,
     /// Over the body.
@@ -92,6 +94,12 @@ pub(crate) struct Step {
     pub(crate) required: bool,
     /// The arguments it computes.
     pub(crate) arguments: Vec<(String, Arc<dyn Program>)>,
+    /// The body it sends.
+    pub(crate) body: Option<Arc<dyn Program>>,
+    /// Whether it runs.
+    pub(crate) when: Option<Arc<dyn Program>>,
+    /// The result when it fails.
+    pub(crate) fallback: Option<Json>,
     /// What it calls for each of.
     pub(crate) for_each: Option<Arc<dyn Program>>,
     /// Calls at a time.

@@ -29,12 +29,21 @@ pub(crate) struct SourceAnswer {
     pub(crate) body: Option<Json>,
 }
 
-/// Calls sources. MUST answer within the source's timeout, MUST bound the body, MUST give a body only with `ok`, and MUST
+/// What is asked of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Call {
+    /// The address, filled.
+    pub(crate) url: String,
+    /// The body, JSON.
+    pub(crate) body: Option<String>,
+}
+
+/// Calls sources, or answers from what it keeps of earlier calls. MUST answer within the source's timeout, MUST bound the body, MUST give a body only with `ok`, and MUST
 /// end the call when the future is dropped.
 #[async_trait]
 pub(crate) trait SourceCaller: Send + Sync {
-    /// Calls `source` at `url`.
-    async fn call(&self, source: &Source, url: &str, headers: &RequestHeaders) -> SourceAnswer;
+    /// Makes this call of `source`.
+    async fn call(&self, source: &Source, call: &Call, headers: &RequestHeaders) -> SourceAnswer;
 }
 
 /// What a program reads.
@@ -57,6 +66,9 @@ pub(crate) enum Input<'a> {
 pub(crate) trait Program: Send + Sync + std::fmt::Debug {
     /// At most `at_most` outputs. The error says what went wrong in a few words.
     fn run(&self, input: Input<'_>, at_most: usize) -> Result<Vec<Json>, String>;
+
+    /// The same for each of `items` as `item` of the scope, whose other members are read once for all.
+    fn run_each(&self, input: Input<'_>, items: &[Json], at_most: usize) -> Vec<Result<Vec<Json>, String>>;
 }
 
 /// Compiles programs from the configuration.

@@ -1,6 +1,10 @@
 //! A configured endpoint: its steps run as their graph allows, each the moment what it waits for is there.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use serde_json::value::RawValue;
@@ -15,7 +19,7 @@ use super::{
     aggregate::{call, one},
     catalogue::{Endpoint, Step},
     error::AggregationError,
-    ports::{Input, Program, RequestHeaders, SourceAnswer, SourceCaller},
+    ports::{Call, Input, Program, RequestHeaders, SourceAnswer, SourceCaller},
 };
 use crate::kernel::Clock;
 
@@ -57,7 +61,10 @@ pub(crate) struct RunEndpoint {
 /// How a step ended.
 struct Done {
     trace: StepTrace,
+    /// What later steps and the answer see; `None`: it failed and nothing stands in.
     result: Option<Json>,
+    /// Its `when` said no, or that of a step it needs; then nothing is missing.
+    unwanted: bool,
 }
 
 impl RunEndpoint {
@@ -116,11 +123,12 @@ struct Run<'a> {
     started: std::time::Instant,
 }
 
-/// The addresses a step will call, or why it will not.
+/// The calls a step will make, or why it will not.
 enum Prepared {
-    One(String),
-    Each(Vec<Result<String, String>>),
+    One(Call),
+    Each(Vec<Result<Call, String>>),
     Not(SourceReport),
+    Unwanted,
 }
 
 impl Run<'_> {
@@ -133,78 +141,115 @@ impl Run<'_> {
         let step = &self.endpoint.steps[index];
         let seen = self.endpoint.plan.sees[index].iter().filter_map(|other| done[*other].as_ref());
         let mut results = Vec::new();
-        let mut all_went_well = true;
+        let (mut all_went_well, mut all_wanted) = (true, true);
         for other in seen {
             all_went_well &= other.trace.report.status == SourceStatus::Ok;
+            all_wanted &= !other.unwanted;
             results.push((other.trace.name.as_str(), other.result.clone().unwrap_or_else(null)));
         }
         // Without what it needs a step is skipped; with all of it there, what goes wrong is an error.
         let not = |detail: String| {
+            if !all_wanted {
+                return Prepared::Unwanted;
+            }
             let status = if all_went_well { SourceStatus::Error } else { SourceStatus::Skipped };
             Prepared::Not(SourceReport::failed(status, detail))
         };
+        let scope = self.scope(&results);
+        match step.when.as_ref().map(|when| one(when.run(scope, 2))) {
+            Some(Ok(answer)) if matches!(answer.get(), "false" | "null") => return Prepared::Unwanted,
+            Some(Err(fault)) => return not(format!("when: {fault}")),
+            _ => {}
+        }
         let Some(for_each) = &step.for_each else {
-            return match self.address(step, &results, None) {
-                Ok(url) => Prepared::One(url),
+            let made = Self::calls(step, scope, &[null()]).pop();
+            return match made.unwrap_or_else(|| Err("no call".to_owned())) {
+                Ok(call) => Prepared::One(call),
                 Err(fault) => not(fault),
             };
         };
-        match for_each.run(self.scope(&results, None), MAX_ITEMS + 1) {
+        match for_each.run(scope, MAX_ITEMS + 1) {
             Err(fault) => not(format!("for_each: {fault}")),
             Ok(items) if items.len() > MAX_ITEMS => not(format!("for_each: more than {MAX_ITEMS} elements")),
-            Ok(items) => Prepared::Each(items.iter().map(|item| self.address(step, &results, Some(item))).collect()),
+            Ok(items) => Prepared::Each(Self::calls(step, scope, &items)),
         }
     }
 
-    fn scope<'b>(&'b self, results: &'b [(&'b str, Json)], item: Option<&'b RawValue>) -> Input<'b> {
-        Input::Scope { request: self.request, results, item }
+    fn scope<'b>(&'b self, results: &'b [(&'b str, Json)]) -> Input<'b> {
+        Input::Scope { request: self.request, results, item: None }
     }
 
-    fn address(&self, step: &Step, results: &[(&str, Json)], item: Option<&RawValue>) -> Result<String, String> {
-        let mut arguments = Arguments::new();
+    /// The call for each item.
+    fn calls(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Call, String>> {
+        let mut filled: Vec<Result<Arguments, String>> = items.iter().map(|_| Ok(Arguments::new())).collect();
         for (name, program) in &step.arguments {
-            let value =
-                one(program.run(self.scope(results, item), 2)).map_err(|fault| format!("with.{name}: {fault}"))?;
-            if let Some(text) = as_argument(&value).map_err(|fault| format!("with.{name}: {fault}"))? {
-                arguments.insert(name.clone(), text);
+            for (arguments, outputs) in filled.iter_mut().zip(program.run_each(scope, items, 2)) {
+                let text = one(outputs).and_then(|value| as_argument(&value));
+                match (text.map_err(|fault| format!("with.{name}: {fault}")), arguments.as_mut()) {
+                    (Ok(Some(text)), Ok(arguments)) => drop(arguments.insert(name.clone(), text)),
+                    (Err(fault), Ok(_)) => *arguments = Err(fault),
+                    _ => {}
+                }
             }
         }
-        step.source.url.fill(&arguments).map_err(|fault| match fault {
-            FillFault::Missing(name) => format!("the argument `{name}` is null"),
-            FillFault::Segment => fault.to_string(),
-        })
+        let bodies = match &step.body {
+            Some(program) => program.run_each(scope, items, 2).into_iter().map(|body| one(body).map(Some)).collect(),
+            None => vec![Ok(None); items.len()],
+        };
+        let call = |(arguments, body): (Result<Arguments, String>, Result<Option<Json>, String>)| {
+            let url = step.source.url.fill(&arguments?).map_err(|fault| match fault {
+                FillFault::Missing(name) => format!("the argument `{name}` is null"),
+                FillFault::Segment => fault.to_string(),
+            })?;
+            let body = body.map_err(|fault| format!("body: {fault}"))?.map(|body| body.get().to_owned());
+            Ok(Call { url, body })
+        };
+        filled.into_iter().zip(bodies).map(call).collect()
     }
 
     async fn step(&self, index: usize, prepared: Prepared) -> (usize, Done) {
         let step = &self.endpoint.steps[index];
         let began = self.elapsed();
+        let unwanted = matches!(prepared, Prepared::Unwanted);
         let (mut report, result, calls) = match prepared {
             Prepared::Not(report) => (report, None, 0),
-            Prepared::One(url) => {
-                let answer = call(self.caller, &step.source, &url, self.headers).await;
+            Prepared::Unwanted => (SourceReport::skipped("not wanted"), Some(null()), 0),
+            Prepared::One(asked) => {
+                let answer = call(self.caller, &step.source, &asked, self.headers).await;
                 (answer.report, answer.body, 1)
             }
-            Prepared::Each(urls) => self.each(step, urls).await,
+            Prepared::Each(calls) => self.each(step, calls).await,
         };
+        let result = result.or_else(|| step.fallback.clone());
         report.duration = self.elapsed().saturating_sub(began);
         let trace =
             StepTrace { name: step.name.clone(), source: step.source.name.clone(), report, started: began, calls };
-        (index, Done { trace, result })
+        (index, Done { trace, result, unwanted })
     }
 
-    /// Calls for every element, so many at a time; the results keep the elements' order.
-    async fn each(&self, step: &Step, urls: Vec<Result<String, String>>) -> (SourceReport, Option<Json>, usize) {
-        let total = urls.len();
-        let answers: Vec<SourceAnswer> = stream::iter(urls)
-            .map(|url| async move {
-                match url {
-                    Ok(url) => call(self.caller, &step.source, &url, self.headers).await,
-                    Err(fault) => SourceAnswer { report: SourceReport::failed(SourceStatus::Error, fault), body: None },
-                }
-            })
+    /// Calls for every element, so many at a time and equal ones once; the results keep the elements' order.
+    async fn each(&self, step: &Step, calls: Vec<Result<Call, String>>) -> (SourceReport, Option<Json>, usize) {
+        let total = calls.len();
+        let mut position: HashMap<&Call, usize> = HashMap::new();
+        let mut distinct = Vec::new();
+        for asked in calls.iter().flatten() {
+            position.entry(asked).or_insert_with(|| {
+                distinct.push(asked);
+                distinct.len() - 1
+            });
+        }
+        let made: Vec<SourceAnswer> = stream::iter(&distinct)
+            .map(|asked| call(self.caller, &step.source, asked, self.headers))
             .buffered(step.concurrency.max(1))
             .collect()
             .await;
+        let answer = |asked: &Result<Call, String>| match asked {
+            Ok(asked) => made[position[asked]].clone(),
+            Err(fault) => {
+                SourceAnswer { report: SourceReport::failed(SourceStatus::Error, fault.as_str()), body: None }
+            }
+        };
+        let answers: Vec<SourceAnswer> = calls.iter().map(answer).collect();
         let failed = answers.iter().filter(|answer| answer.body.is_none()).count();
         let first_failure = answers.iter().find(|answer| answer.body.is_none()).map(|answer| answer.report.clone());
         let mut report = first_failure.unwrap_or_else(|| SourceReport {
@@ -218,12 +263,12 @@ impl Run<'_> {
         }
         // Failed elements are null in their place. A required step fails when it has nothing at all.
         if step.required && total > 0 && failed == total {
-            return (report, None, total);
+            return (report, None, distinct.len());
         }
         let items: Vec<Json> = answers.into_iter().map(|answer| answer.body.unwrap_or_else(null)).collect();
         let text = format!("[{}]", items.iter().map(|item| item.get()).collect::<Vec<_>>().join(","));
         let array = RawValue::from_string(text).expect("an array of JSON texts");
-        (report, Some(Arc::from(array)), total)
+        (report, Some(Arc::from(array)), distinct.len())
     }
 
     fn unfinished(&self, index: usize, began: Option<Duration>, in_time: bool) -> Done {
@@ -238,7 +283,7 @@ impl Run<'_> {
         report.duration = now.saturating_sub(started);
         let calls = usize::from(began.is_some());
         let trace = StepTrace { name: step.name.clone(), source: step.source.name.clone(), report, started, calls };
-        Done { trace, result: None }
+        Done { trace, result: step.fallback.clone(), unwanted: false }
     }
 
     fn finish(&self, steps: Vec<Done>) -> Result<EndpointAnswer, AggregationError> {
@@ -253,7 +298,7 @@ impl Run<'_> {
             let timeout = timeout && done.trace.report.status != SourceStatus::Error;
             return Err(AggregationError::RequiredSource { name: step.name.clone(), timeout, reports });
         }
-        let complete = steps.iter().all(|done| done.trace.report.status == SourceStatus::Ok);
+        let complete = steps.iter().all(|done| done.unwanted || done.trace.report.status == SourceStatus::Ok);
         let results: Vec<(&str, Json)> =
             steps.iter().map(|done| (done.trace.name.as_str(), done.result.clone().unwrap_or_else(null))).collect();
         let response = match &self.endpoint.response {
@@ -264,7 +309,7 @@ impl Run<'_> {
     }
 
     fn respond(&self, program: &dyn Program, results: &[(&str, Json)]) -> Result<Json, AggregationError> {
-        one(program.run(self.scope(results, None), 2)).map_err(AggregationError::Response)
+        one(program.run(self.scope(results), 2)).map_err(AggregationError::Response)
     }
 }
 

@@ -37,8 +37,23 @@ impl SourceStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum CacheUse {
+    /// From the cache.
+    Hit,
     /// From the source itself.
     Miss,
+    /// From the cache, though its time is over: the source failed.
+    Stale,
+}
+
+impl CacheUse {
+    /// The name, as in `meta` and in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Stale => "stale",
+        }
+    }
 }
 
 /// One entry of `meta.sources`.

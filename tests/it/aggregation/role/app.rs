@@ -44,6 +44,7 @@ impl Answer {
 pub(crate) fn config(sources: &Value, endpoints: &Value, rulesets: &Value) -> AggregationConfig {
     serde_json::from_value(json!({
         "source_body_limit": "64KiB",
+        "cache_size": "64KiB",
         "evaluation": {"workers": 1, "timeout": "250ms", "memory": "64MiB", "output_limit": "1MiB", "queue": 4},
         "sources": sources,
         "endpoints": endpoints,

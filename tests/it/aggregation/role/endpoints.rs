@@ -3,7 +3,7 @@
 use serde_json::json;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
-    matchers::{method, path},
+    matchers::{body_json, header, method, path},
 };
 
 use super::app::{As, TestRole, config};
@@ -69,4 +69,24 @@ async fn an_open_endpoint_needs_no_token() {
         assert_eq!(role.get(As::Nobody, "/data/dashboard/4%2F2").await.status, 200, "{auth}");
         assert_eq!(role.get(As::Nobody, "/data/dashboard/4%2F2?explain=true").await.status, 401, "{auth}");
     }
+}
+
+#[actix_web::test]
+async fn a_step_sends_a_body_made_of_what_was_found() {
+    let server = shop().await;
+    let expected = json!({"user": 42, "many": [1, 2], "exact": 1.5});
+    let posted = Mock::given(method("POST")).and(path("/price")).and(body_json(&expected));
+    let posted = posted.and(header("content-type", "application/json"));
+    posted.respond_with(ResponseTemplate::new(201).set_body_json(json!({"amount": 3}))).expect(1).mount(&server).await;
+    let sources = json!([
+        {"name": "users", "url": format!("{}/users/4%2F2", server.uri())},
+        {"name": "price", "url": format!("{}/price", server.uri()), "method": "POST"},
+    ]);
+    let steps = json!([
+        {"source": "users"},
+        {"source": "price", "after": ["users"], "body": "{user: .results.users.id, many: [1, 2], exact: 1.5}"},
+    ]);
+    let endpoints = json!([{"path": "/offer", "steps": steps, "response": ".results.price"}]);
+    let role = TestRole::start(&config(&sources, &endpoints, &json!([])));
+    assert_eq!(role.get(As::User, "/data/offer").await.text, r#"{"amount":3}"#);
 }

@@ -16,7 +16,7 @@ use crate::{
     modules::aggregation::{
         application::{
             error::AggregationError,
-            ports::{RequestHeaders, SourceAnswer, SourceCaller},
+            ports::{Call, RequestHeaders, SourceAnswer, SourceCaller},
             run_endpoint::{EndpointAnswer, RunEndpoint, texts},
         },
         config::EvaluationConfig,
@@ -35,14 +35,14 @@ struct Fake {
 
 #[async_trait]
 impl SourceCaller for Fake {
-    async fn call(&self, source: &Source, url: &str, _: &RequestHeaders) -> SourceAnswer {
+    async fn call(&self, source: &Source, call: &Call, _: &RequestHeaders) -> SourceAnswer {
         let began = Instant::now();
         {
             let mut busy = self.busy.lock().expect("busy");
             busy.0 += 1;
             busy.1 = busy.1.max(busy.0);
         }
-        let mut parts = url["http://fake/".len()..].split('/');
+        let mut parts = call.url["http://fake/".len()..].split('/');
         let wait: u64 = parts.next().expect("ms").parse().expect("ms");
         let status: u16 = parts.next().expect("status").parse().expect("status");
         let argument = parts.next().unwrap_or("").to_owned();
@@ -75,6 +75,7 @@ fn config(endpoint: serde_json::Value) -> AggregationConfig {
     let endpoint: EndpointConfig = serde_json::from_value(endpoint).expect("endpoint");
     AggregationConfig {
         source_body_limit: ByteSize::mib(1),
+        cache_size: ByteSize::mib(1),
         evaluation: EvaluationConfig {
             workers: 1,
             timeout: Span::millis(250),
@@ -219,4 +220,44 @@ fn every_fault_of_a_configuration_is_told_with_its_key() {
     ] {
         assert!(keys.contains(&key) || key.ends_with("steps[1].as"), "{key} is not in {keys:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_step_that_is_not_wanted_is_skipped_and_nothing_is_missing() {
+    let mut unwanted = step("quick", "b", &["a"], "1");
+    unwanted["when"] = ".results.a.id == \"8\"".into();
+    unwanted["required"] = true.into();
+    let follows = step("quick", "c", &["b"], ".results.b.id");
+    let mut wanted = step("quick", "d", &["a"], "2");
+    wanted["when"] = ".results.a.id == .path.id".into();
+    let (answer, ..) =
+        run(serde_json::json!([step("quick", "a", &[], ".path.id"), unwanted, follows, wanted]), None).await;
+    let answer = answer.expect("an answer");
+    let statuses: Vec<_> = answer.timeline.iter().map(|step| step.report.status.as_str()).collect();
+    assert_eq!(statuses, ["ok", "skipped", "skipped", "ok"]);
+    assert!(answer.complete && answer.response.get().contains(r#""b":null,"c":null"#), "{}", answer.response.get());
+}
+
+#[tokio::test]
+async fn a_fallback_stands_in_even_for_a_required_step() {
+    let mut broken = step("broken", "a", &[], "1");
+    broken["required"] = true.into();
+    broken["fallback"] = serde_json::json!({"id": "none", "n": 1.5});
+    let mut late = step("late", "b", &[], "1");
+    late["fallback"] = serde_json::json!([]);
+    let follows = step("quick", "c", &["a"], ".results.a.id");
+    let (answer, ..) =
+        run(serde_json::json!([broken, late, follows]), Some("[.results.a, .results.b, .results.c.id]")).await;
+    let answer = answer.expect("an answer");
+    assert_eq!(answer.response.get(), r#"[{"id":"none","n":1.5},[],"none"]"#);
+    assert!(!answer.complete, "what stands in is not the whole");
+}
+
+#[tokio::test]
+async fn equal_calls_of_for_each_are_made_once() {
+    let mut each = step("quick", "each", &[], ".item");
+    each["for_each"] = "range(12) | . % 3".into();
+    let (answer, ..) = run(serde_json::json!([each]), Some(".results.each | map(.id) | join(\"\")")).await;
+    let answer = answer.expect("an answer");
+    assert_eq!((answer.response.get(), answer.timeline[0].calls), ("\"012012012012\"", 3));
 }
