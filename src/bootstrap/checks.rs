@@ -21,7 +21,7 @@ pub fn check(config: &Config) -> Vec<SettingFault> {
 
 /// Every problem that this binary can answer with, by any of its roles.
 pub(super) fn problems() -> Vec<&'static ProblemType> {
-    let mut problems = [problem::GENERAL, authentication::PROBLEMS, &[&super::server::NO_ROUTE]].concat();
+    let mut problems = [problem::GENERAL, authentication::PROBLEMS].concat();
     #[cfg(feature = "auth")]
     problems.extend(crate::modules::auth::PROBLEMS);
     #[cfg(feature = "gateway")]

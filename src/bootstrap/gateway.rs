@@ -13,7 +13,7 @@ use crate::kernel::StartError;
 use crate::{
     config::Config,
     kernel::Role,
-    modules::gateway::{Gateway, GatewayParts, Placement, RoleRoute},
+    modules::gateway::{Gateway, GatewayParts, Placement, RoleRoute, front_door},
 };
 
 /// The role as this process has it.
@@ -82,20 +82,7 @@ impl Placed {
 /// Where the front door's role paths lead.
 #[cfg(feature = "gateway")]
 pub(super) fn role_routes(config: &Config, is_local: impl Fn(Role) -> bool) -> Vec<RoleRoute> {
-    let placement = |role| {
-        if is_local(role) { Placement::Local } else { Placement::Remote(config.services.url(role).to_owned()) }
-    };
-    let auth = crate::modules::auth::FRONT_DOOR.iter().map(|prefix| RoleRoute {
-        role: Role::Auth,
-        prefix: (*prefix).to_owned(),
-        strip_prefix: false,
-        placement: placement(Role::Auth),
-    });
-    let aggregation = RoleRoute {
-        role: Role::Aggregation,
-        prefix: config.gateway.api_prefix.clone(),
-        strip_prefix: true,
-        placement: placement(Role::Aggregation),
-    };
-    auth.chain([aggregation]).collect()
+    let remote = |role| Placement::Remote(config.services.url(role).to_owned());
+    let place = |role| if is_local(role) { Placement::Local } else { remote(role) };
+    front_door(&config.gateway, |role| (role != Role::Gateway).then(|| place(role)))
 }

@@ -3,12 +3,9 @@
 use serde_json::Value as Json;
 
 use super::RoleSet;
-use crate::{config::Config, kernel::StartError};
 #[cfg(feature = "gateway")]
-use crate::{
-    kernel::Role,
-    modules::gateway::{Placement, RoutePlan, front_door},
-};
+use crate::modules::gateway::RoutePlan;
+use crate::{config::Config, kernel::StartError};
 
 /// Every route of the front door in the order in which they are tried, as the gateway describes them. `roles` are those
 /// that run in the same process as the gateway.
@@ -44,9 +41,7 @@ pub fn explain_route(
 
 #[cfg(feature = "gateway")]
 fn plan<'a>(config: &'a Config, roles: &RoleSet) -> Result<RoutePlan<'a>, StartError> {
-    let remote = |role| Placement::Remote(config.services.url(role).to_owned());
-    let place = |role| if roles.has(role) { Placement::Local } else { remote(role) };
-    let doors = front_door(&config.gateway, |role| (role != Role::Gateway).then(|| place(role)));
+    let doors = super::gateway::role_routes(config, |role| roles.has(role));
     let plan = RoutePlan::new(&config.gateway, config.server.body_limit, &doors);
     plan.map_err(StartError::Settings)
 }

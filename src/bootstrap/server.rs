@@ -19,15 +19,7 @@ use super::{
 use crate::{
     config::ServerConfig,
     kernel::StartError,
-    platform::http::{Problem, ProblemType, body::BodyLimit, front::Front, operations::Operations},
-};
-
-/// Nothing is served at this path.
-pub(super) const NO_ROUTE: ProblemType = ProblemType {
-    code: "no-route",
-    status: 404,
-    title: "No route",
-    about: "Nothing is served at this path. `vestibule route list` shows what is.",
+    platform::http::{Problem, body::BodyLimit, front::Front, operations::Operations, problem::NO_ROUTE},
 };
 
 /// What the application answers with, besides the gateway.

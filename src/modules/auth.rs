@@ -23,6 +23,3 @@ pub use {
     adapters::http::{PROBLEMS, openapi},
     start::{Auth, AuthParts, administration_only, check_mail, migrate_down, migrate_up, migration_status},
 };
-
-/// The path prefixes that this role answers at the front door.
-pub const FRONT_DOOR: &[&str] = &["/auth", "/oauth", "/.well-known", "/users", "/roles", "/clients", "/audit"];

@@ -7,6 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::kernel::{ErrorKind, Page, PageRequest, SessionId, UserId};
 
+/// The path prefixes that `auth` answers at the front door.
+pub const FRONT_DOOR: &[&str] = &["/auth", "/oauth", "/.well-known", "/users", "/roles", "/clients", "/audit"];
+
 /// What verifiers need: which keys sign, and which sessions ended early. Local or remote.
 #[async_trait]
 pub trait AuthApi: Send + Sync {

@@ -1,7 +1,7 @@
 //! The paths that are public, and where the roles behind them are.
 
 use super::config::GatewayConfig;
-use crate::kernel::Role;
+use crate::{kernel::Role, modules::auth::api::FRONT_DOOR};
 
 /// Where a role is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,14 +25,12 @@ pub struct RoleRoute {
     pub placement: Placement,
 }
 
-/// The public paths of `auth`.
-const AUTH: &[&str] = &["/auth", "/oauth", "/.well-known", "/users", "/roles", "/clients", "/audit"];
 /// What the application serves itself, besides the administration.
 const OPEN: &[&str] = &["/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/problems"];
 
 /// The public paths of every role that `place` has a place for.
 pub fn front_door(config: &GatewayConfig, place: impl Fn(Role) -> Option<Placement>) -> Vec<RoleRoute> {
-    let auth = AUTH.iter().map(|prefix| (Role::Auth, (*prefix).to_owned(), false));
+    let auth = FRONT_DOOR.iter().map(|prefix| (Role::Auth, (*prefix).to_owned(), false));
     let aggregation = std::iter::once((Role::Aggregation, config.api_prefix.clone(), true));
     auth.chain(aggregation)
         .filter_map(|(role, prefix, strip_prefix)| {

@@ -1,16 +1,19 @@
 //! Request bodies: JSON objects read strictly, with every fault named by its pointer (RFC 6901) in one answer.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 
-use super::problem::{BODY_TOO_LARGE, MALFORMED_REQUEST, Problem, UNSUPPORTED_MEDIA_TYPE};
+use super::problem::{BODY_TOO_LARGE, MALFORMED_REQUEST, Problem, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE};
 use crate::{
     kernel::{FieldFault, error::ValueFault},
     platform::json,
 };
+
+/// The longest pause between two pieces of a body.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How large a body may be; an application's data. `server.body_limit`.
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +140,9 @@ pub async fn read_bounded(request: &HttpRequest, mut payload: Payload) -> Result
         return Err(too_large());
     }
     let mut body = web::BytesMut::new();
-    while let Some(chunk) = payload.next().await {
+    loop {
+        let next = tokio::time::timeout(LONGEST_PAUSE, payload.next()).await;
+        let Some(chunk) = next.map_err(|_| Problem::new(&REQUEST_TIMEOUT, "the body stopped coming"))? else { break };
         let chunk = chunk.map_err(|error| Problem::new(&MALFORMED_REQUEST, format!("the body broke off: {error}")))?;
         if body.len() + chunk.len() > limit {
             return Err(too_large());

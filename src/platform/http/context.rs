@@ -1,6 +1,6 @@
 //! What is known of a request from its first moment: its id, its trace (W3C Trace Context), its client.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::net::IpAddr;
 
 use actix_web::http::header::HeaderMap;
 
@@ -59,8 +59,21 @@ impl TraceContext {
     /// The `traceparent` to send on.
     pub fn traceparent(&self) -> String {
         let mut text = String::with_capacity(55);
-        let _ = write!(text, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled));
+        text.push_str("00-");
+        push_hex(&mut text, self.trace_id, 32);
+        text.push('-');
+        push_hex(&mut text, self.span_id.into(), 16);
+        text.push_str(if self.sampled { "-01" } else { "-00" });
         text
+    }
+}
+
+/// Appends the lowest `digits` hexadecimal digits of a number, in lower case.
+pub fn push_hex(text: &mut String, number: u128, digits: u32) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for place in (0..digits).rev() {
+        let digit = (number >> (4 * place)) & 0xf;
+        text.push(char::from(DIGITS[usize::try_from(digit).unwrap_or_default()]));
     }
 }
 

@@ -15,8 +15,9 @@ use actix_web::{
     Error, HttpMessage as _, HttpResponse,
     body::{BodySize, BoxBody, EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    error::InternalError,
     http::{
-        Method, StatusCode,
+        ConnectionType, Method, StatusCode, Version,
         header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue},
     },
     web::Bytes,
@@ -113,7 +114,10 @@ where
         let answer = self.inner.call(request);
         Box::pin(CURRENT.scope(context, async move {
             let mut visit = visit;
-            let response = answer.await?;
+            let response = match answer.await {
+                Ok(response) => response,
+                Err(error) => return Err(written_error(error, &mut visit)),
+            };
             let label = response.request().extensions().get::<RouteLabel>().map(|label| label.0.clone());
             let route = label.or_else(|| response.request().match_pattern().map(Arc::from));
             let mut response = written(response, &visit);
@@ -121,6 +125,13 @@ where
                 response.headers_mut().insert(X_REQUEST_ID, id);
             }
             visit.answer = Some((response.status(), route.unwrap_or_else(|| Arc::from(UNMATCHED))));
+            // HTTP/1.0 knows no chunks: a body of unknown length ends with the connection.
+            if response.request().version() == Version::HTTP_10 && response.response().body().size() == BodySize::Stream
+            {
+                let head = response.response_mut().head_mut();
+                head.no_chunking(true);
+                head.set_connection_type(ConnectionType::Close);
+            }
             visit.complete = matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0));
             Ok(response.map_body(|_, body| Watched { body, visit }))
         }))
@@ -150,18 +161,36 @@ fn written<B>(response: ServiceResponse<B>, visit: &Visit) -> ServiceResponse<Ei
     let Some(problem) = problem else { return response.map_into_left_body() };
     let body = problem.body(&visit.path, &visit.context.request_id);
     let (request, response) = response.into_parts();
-    let mut answer = HttpResponse::build(response.status());
-    for (name, value) in response.headers() {
-        if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
-            answer.append_header((name.clone(), value.clone()));
-        }
+    ServiceResponse::new(request, with_problem(response, body)).map_into_right_body()
+}
+
+/// The response with this problem as its body; all else stays, the end of the connection too.
+fn with_problem<B>(response: HttpResponse<B>, body: Vec<u8>) -> HttpResponse {
+    let mut answer = response.set_body(BoxBody::new(body));
+    let headers = answer.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    // The rest of the request may still be under way: the next one could not be told from it.
+    if matches!(answer.status().as_u16(), 408 | 413) {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
     }
-    // An answer after which the connection is closed stays one.
-    if !response.head().keep_alive() {
-        answer.force_close();
+    answer
+}
+
+/// An error that came without its request, as the whole answer that it stands for.
+fn written_error(error: Error, visit: &mut Visit) -> Error {
+    let mut response = error.error_response();
+    let problem = response.extensions().get::<Problem>().cloned();
+    if let Some(problem) = problem {
+        let body = problem.body(&visit.path, &visit.context.request_id);
+        response = with_problem(response, body);
     }
-    let answer = answer.insert_header((CONTENT_TYPE, PROBLEM_JSON)).body(body);
-    ServiceResponse::new(request, answer).map_into_right_body()
+    if let Ok(id) = HeaderValue::from_str(&visit.context.request_id) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    visit.answer = Some((response.status(), Arc::from(UNMATCHED)));
+    visit.complete = true;
+    InternalError::from_response(error, response).into()
 }
 
 /// Errors that a library answered with become problems too; answers that a role or an upstream wrote are left alone.

@@ -22,6 +22,13 @@ struct Answered {
     seconds: Histogram,
 }
 
+impl Answered {
+    fn count(&self, duration: Duration) {
+        self.total.increment(1);
+        self.seconds.record(duration.as_secs_f64());
+    }
+}
+
 impl RequestMetrics {
     pub(super) fn new(service: &'static str) -> Self {
         Self {
@@ -47,17 +54,13 @@ impl RequestMetrics {
         self.request_bytes.record(sent as f64);
         self.response_bytes.record(answered as f64);
         let mut seen = self.seen.borrow_mut();
-        if !seen.contains_key(route) {
-            seen.insert(route.clone(), Vec::new());
+        let is_it = |known: &&Answered| known.method == method && known.status == status;
+        if let Some(known) = seen.get(route).and_then(|of_route| of_route.iter().find(is_it)) {
+            return known.count(duration);
         }
-        let Some(of_route) = seen.get_mut(route) else { return };
-        if !of_route.iter().any(|known| known.method == method && known.status == status) {
-            of_route.push(self.answered(method, route, status));
-        }
-        if let Some(known) = of_route.iter().find(|known| known.method == method && known.status == status) {
-            known.total.increment(1);
-            known.seconds.record(duration.as_secs_f64());
-        }
+        let first = self.answered(method, route, status);
+        first.count(duration);
+        seen.entry(route.clone()).or_default().push(first);
     }
 
     fn answered(&self, method: &'static str, route: &Arc<str>, status: u16) -> Answered {

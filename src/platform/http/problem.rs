@@ -175,6 +175,8 @@ problem_types! {
         "The access token is valid, but it lacks the role or the scope that this call needs.";
     NOT_FOUND = 404 "not-found", "There is no such thing",
         "Nothing is there, or it is not yours to see.";
+    NO_ROUTE = 404 "no-route", "No route leads there",
+        "No route matches this host and path. `vestibule route list` shows what is served.";
     METHOD_NOT_ALLOWED = 405 "method-not-allowed", "The method is not allowed here",
         "The path exists, but not for this method. The `Allow` header names those that work.";
     CONFLICT = 409 "conflict", "It contradicts what already is",
@@ -183,12 +185,16 @@ problem_types! {
         "`If-Match` names a version that is not the present one. Read it again, and decide.";
     BODY_TOO_LARGE = 413 "body-too-large", "The body is too large",
         "The body is longer than this call allows.";
+    REQUEST_TIMEOUT = 408 "request-timeout", "The request did not arrive in time",
+        "The request's body stopped coming. The connection is closed; send the request again.";
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported-media-type", "The content type is not supported",
         "Send the body in the content type that this call takes, usually `application/json`.";
     VALIDATION_FAILED = 422 "validation-failed", "The body has faults",
         "The body can be read, but some of its members are not acceptable. `errors` names every one of them by its JSON pointer.";
     RATE_LIMITED = 429 "rate-limited", "Too many requests",
         "The limit of requests in its window is reached. Wait as long as `Retry-After` says. `RateLimit-Policy` tells the limit.";
+    HEAD_TOO_LARGE = 431 "head-too-large", "The request's head is too large",
+        "The request line and the headers are longer than 64 KiB together. Shorten them, usually the cookies.";
     INTERNAL = 500 "internal", "Something went wrong on our side",
         "A fault of the server. It is logged under the request id.";
     BAD_GATEWAY = 502 "bad-gateway", "The service behind gave no valid answer",

@@ -21,7 +21,7 @@ use crate::{
     platform::http::{
         Problem, RequestContext, TraceContext,
         address::client_address,
-        problem::{BODY_TOO_LARGE, MALFORMED_REQUEST},
+        problem::{BODY_TOO_LARGE, HEAD_TOO_LARGE, MALFORMED_REQUEST},
     },
 };
 
@@ -99,10 +99,25 @@ pub(super) fn preflight_method(request: &ServiceRequest) -> Option<Method> {
     Method::from_bytes(request.headers().get(ACCESS_CONTROL_REQUEST_METHOD)?.as_bytes()).ok()
 }
 
+/// The longest request head.
+const MOST_HEAD_BYTES: usize = 64 << 10;
+
+/// Refuses a head that the parser let pass and that is longer than is promised.
+pub(super) fn head_size(request: &ServiceRequest) -> Result<(), Problem> {
+    let uri = request.uri();
+    let target = uri.path().len() + uri.query().map_or(0, str::len);
+    // A colon, a space and the line's end beside name and value.
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    if target + lines.sum::<usize>() > MOST_HEAD_BYTES {
+        return Err(Problem::new(&HEAD_TOO_LARGE, "the request line and the headers are longer than 64 KiB"));
+    }
+    Ok(())
+}
+
 /// No route lets the protocol change.
 pub(super) fn no_upgrade(request: &ServiceRequest) -> Result<(), Problem> {
     if request.headers().contains_key(UPGRADE) {
-        return Err(Problem::new(&MALFORMED_REQUEST, "this route does not change protocols; leave `Upgrade` away"));
+        return Err(Problem::new(&MALFORMED_REQUEST, "no route here changes protocols; leave `Upgrade` away"));
     }
     Ok(())
 }

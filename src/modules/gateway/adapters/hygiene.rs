@@ -21,25 +21,20 @@ pub(super) fn is_hop_by_hop(name: &str) -> bool {
 }
 
 /// Headers that only the gateway may say, whatever their spelling: who the user is, and where the request came from.
-/// Some servers read `_` as `-`, so that both are one name here.
+/// Some servers read `_` or `.` as `-`, so that all of them are one name here.
 pub(super) fn is_reserved(name: &str) -> bool {
-    if !(name.starts_with("x-") || name.starts_with("x_") || name == "forwarded") {
+    if !matches!(name.as_bytes(), [b'x', b'-' | b'_' | b'.', ..] | b"forwarded") {
         return false;
     }
-    let same = |other: &str| {
-        name.len() == other.len() && name.bytes().zip(other.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
-    };
-    let begins = |prefix: &str| {
-        name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
-    };
+    let alike = |(a, b): (u8, u8)| a == b || (b == b'-' && matches!(a, b'_' | b'.'));
+    let begins = |prefix: &str| name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(alike);
+    let same = |other: &str| name.len() == other.len() && begins(other);
     name == "forwarded"
         || begins("x-user-")
         || begins("x-forwarded-")
         || same("x-real-ip")
         || same("x-request-id")
-        || name == "x_api_key"
-        || name == "x-api_key"
-        || name == "x_api-key"
+        || (name != "x-api-key" && same("x-api-key"))
 }
 
 /// Names that a `Connection` header declares to be of this connection only.
@@ -99,6 +94,8 @@ mod tests {
             "x-user-id",
             "x_user_id",
             "x-user_roles",
+            "x.user.id",
+            "x_api-key",
             "x_user-anything",
             "forwarded",
             "x-forwarded-for",
@@ -106,7 +103,7 @@ mod tests {
         ] {
             assert!(is_reserved(name), "{name}");
         }
-        for name in ["x-users", "user-id", "x-tenant", "x-use", "forwarded-by"] {
+        for name in ["x-users", "user-id", "x-api-key", "x-tenant", "x-use", "forwarded-by"] {
             assert!(!is_reserved(name), "{name}");
         }
     }

@@ -120,7 +120,7 @@ impl Outgoing<'_> {
             HeaderValue::from_maybe_shared(bytes::Bytes::from(self.context.client_ip.to_string())).ok(),
         );
         set(X_FORWARDED_PROTO, Some(HeaderValue::from_static(self.scheme)));
-        set(X_FORWARDED_HOST, text(self.host));
+        set(X_FORWARDED_HOST, text(self.host).filter(|host| !host.is_empty()));
         set(X_REQUEST_ID, text(&self.context.request_id));
         let traceparent = bytes::Bytes::from(self.context.trace.traceparent());
         set(TRACEPARENT, HeaderValue::from_maybe_shared(traceparent).ok());

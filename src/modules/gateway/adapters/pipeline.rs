@@ -11,6 +11,7 @@ use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError as _,
     body::{BoxBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse},
+    error::InternalError,
     http::{ConnectionType, Method, StatusCode, Uri, header},
 };
 
@@ -20,7 +21,7 @@ use super::{
     outgoing::Outgoing,
     policies::{Cors, add_security_headers},
     pool::Pool,
-    problems::{NO_ROUTE, UPSTREAM_TIMEOUT},
+    problems::UPSTREAM_TIMEOUT,
     proxy,
     request_body::RequestBody,
     rewrite,
@@ -34,7 +35,7 @@ use crate::{
         http::{
             Problem, RequestContext, RouteLabel,
             address::is_trusted,
-            problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, RATE_LIMITED},
+            problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NO_ROUTE, RATE_LIMITED},
         },
         tokens::TokenVerifier,
     },
@@ -86,49 +87,78 @@ where
     let mut passage = Passage::default();
     let way = pass(&shared, &pool, &mut request, &client, &mut passage).await;
     let preflight = passage.preflight.take().map(|method| (request.headers().clone(), method));
-    let mut response = match way {
-        Ok(Way::Inner(None)) => inner.call(request).await?.map_into_boxed_body(),
-        Ok(Way::Inner(Some(time))) => match tokio::time::timeout(time, inner.call(request)).await {
-            Ok(response) => response?.map_into_boxed_body(),
-            // The request went with the call that was given up; an error carries the problem in its place.
-            Err(_) => return Err(Problem::new(&UPSTREAM_TIMEOUT, "the answer took too long").into()),
-        },
-        Ok(Way::Answered(response)) => request.into_response(response),
+    let finish = |headers: &mut header::HeaderMap| passage.finish(&shared, headers, origin, preflight, client.scheme);
+    match way {
+        Ok(Way::Inner(time)) => {
+            let answer = match time {
+                None => Ok(inner.call(request).await),
+                Some(time) => tokio::time::timeout(time, inner.call(request)).await,
+            };
+            let error = match answer {
+                Ok(Ok(response)) => {
+                    let mut response = response.map_into_boxed_body();
+                    finish(response.headers_mut());
+                    return Ok(response);
+                }
+                Ok(Err(error)) => error,
+                Err(_) => Problem::new(&UPSTREAM_TIMEOUT, "the answer took too long").into(),
+            };
+            // The request went with the call that failed or was given up, so that the answer goes as an error.
+            let mut response = error.error_response();
+            finish(response.headers_mut());
+            Err(InternalError::from_response(error, response).into())
+        }
+        Ok(Way::Answered(mut response)) => {
+            finish(response.headers_mut());
+            Ok(request.into_response(response))
+        }
         Err(problem) => {
             let mut response = problem.error_response();
             // After these it is not certain where the next request would begin.
-            if matches!(problem.kind().status, 400 | 408 | 413) {
+            if matches!(problem.kind().status, 400 | 408 | 413 | 431) {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
-            request.into_response(response)
-        }
-    };
-    let headers = response.headers_mut();
-    if let Some((policy, standing)) = &passage.limit {
-        headers.insert(RATE_LIMIT_POLICY, policy.header.clone());
-        if let Some(state) = policy.state_header(standing) {
-            headers.insert(RATE_LIMIT, state);
+            finish(response.headers_mut());
+            Ok(request.into_response(response))
         }
     }
-    if let Some(cors) = &shared.cors {
-        cors.apply(headers, origin.clone());
-        if let (Some((asked, method)), Some(_)) = (preflight, origin) {
-            Cors::preflight(&asked, headers, method);
+}
+
+impl Passage {
+    /// What every answer gets, whoever gives it.
+    fn finish(
+        self,
+        shared: &Shared,
+        headers: &mut header::HeaderMap,
+        origin: Option<header::HeaderValue>,
+        preflight: Option<(header::HeaderMap, header::HeaderValue)>,
+        scheme: &str,
+    ) {
+        if let Some((policy, standing)) = &self.limit {
+            headers.insert(RATE_LIMIT_POLICY, policy.header.clone());
+            if let Some(state) = policy.state_header(standing) {
+                headers.insert(RATE_LIMIT, state);
+            }
+        }
+        if let Some(cors) = &shared.cors {
+            cors.apply(headers, origin.clone());
+            if let (Some((asked, method)), Some(_)) = (preflight, origin) {
+                Cors::preflight(&asked, headers, method);
+            }
+        }
+        if shared.security_headers {
+            add_security_headers(headers, scheme == "https");
+        }
+        // The route's own rules come last: they are the operator's word.
+        if let Some(route) = &self.route {
+            for name in &route.response_headers.remove {
+                headers.remove(name);
+            }
+            for (name, value) in self.response_headers {
+                headers.insert(name, value);
+            }
         }
     }
-    if shared.security_headers {
-        add_security_headers(headers, client.scheme == "https");
-    }
-    // The route's own rules come last: they are the operator's word.
-    if let Some(route) = &passage.route {
-        for name in &route.response_headers.remove {
-            headers.remove(name);
-        }
-        for (name, value) in passage.response_headers {
-            headers.insert(name, value);
-        }
-    }
-    Ok(response)
 }
 
 const RATE_LIMIT_POLICY: header::HeaderName = header::HeaderName::from_static("ratelimit-policy");
@@ -142,6 +172,10 @@ async fn pass(
     client: &checks::Client,
     passage: &mut Passage,
 ) -> Result<Way, Problem> {
+    // The head as a whole: its size, and no protocol that nobody expects, whatever the path.
+    checks::head_size(request)?;
+    checks::no_upgrade(request)?;
+
     // The target and the authority of the request, before anything is decided by them.
     let uri = request.uri().clone();
     let host = checks::host(request, &uri)?;
@@ -160,7 +194,10 @@ async fn pass(
         Found::WrongMethod(allowed) => return Err(wrong_method(&allowed)),
         Found::Nothing => return Err(Problem::new(&NO_ROUTE, "no route matches this host and path")),
     };
-    request.extensions_mut().insert(RouteLabel(route.pattern.clone()));
+    // Where the application's router is next, its own pattern says more.
+    if let Destination::Upstream(_) = route.to {
+        request.extensions_mut().insert(RouteLabel(route.pattern.clone()));
+    }
     let forwarded = route.forwarded_path(&path, &parameters).map(Cow::Owned).unwrap_or(path.clone());
     let headers = route.response_headers.set.iter();
     passage.response_headers =
@@ -188,8 +225,7 @@ async fn pass(
     let principal = identity::authenticate(&route, &shared.verifier, request)?;
     identity::authorize(&route, principal.as_deref())?;
 
-    // The message itself: no protocol that nobody expects, no body that is announced as too long.
-    checks::no_upgrade(request)?;
+    // The message itself: no body that is announced as too long.
     let length = checks::announced_length(request, route.body_limit)?;
 
     let number = match route.to {

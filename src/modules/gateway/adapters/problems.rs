@@ -2,14 +2,6 @@
 
 use crate::platform::http::ProblemType;
 
-/// No route leads anywhere for this path.
-pub(super) const NO_ROUTE: ProblemType = ProblemType {
-    code: "no-route",
-    status: 404,
-    title: "No route leads there",
-    about: "No route of the gateway matches this host and path.",
-};
-
 /// The breaker is open.
 pub(super) const CIRCUIT_OPEN: ProblemType = ProblemType {
     code: "circuit-open",
@@ -42,14 +34,5 @@ pub(super) const UPSTREAM_TIMEOUT: ProblemType = ProblemType {
     about: "The service behind was reached, but its answer did not come in the time that is allowed.",
 };
 
-/// The request's body stalled.
-pub(super) const REQUEST_TIMEOUT: ProblemType = ProblemType {
-    code: "request-timeout",
-    status: 408,
-    title: "The request did not arrive in time",
-    about: "The request's body stopped coming. The connection is closed; send the request again.",
-};
-
 /// Every problem of this module.
-pub const PROBLEMS: &[&ProblemType] =
-    &[&NO_ROUTE, &CIRCUIT_OPEN, &NO_HEALTHY_TARGET, &OVERLOADED, &UPSTREAM_TIMEOUT, &REQUEST_TIMEOUT];
+pub const PROBLEMS: &[&ProblemType] = &[&CIRCUIT_OPEN, &NO_HEALTHY_TARGET, &OVERLOADED, &UPSTREAM_TIMEOUT];

@@ -25,7 +25,7 @@ use super::{
     hygiene::{Declared, is_hop_by_hop, to_front},
     outgoing::Outgoing,
     pool::Pool,
-    problems::{CIRCUIT_OPEN, NO_HEALTHY_TARGET, OVERLOADED, REQUEST_TIMEOUT, UPSTREAM_TIMEOUT},
+    problems::{CIRCUIT_OPEN, NO_HEALTHY_TARGET, OVERLOADED, UPSTREAM_TIMEOUT},
     request_body::{BodyFault, Progress, Waiting},
     response_body::{Exchange, ResponseBody},
     upstream::{Place, Upstream},
@@ -33,7 +33,7 @@ use super::{
 use crate::platform::{
     http::{
         Problem,
-        problem::{BAD_GATEWAY, BODY_TOO_LARGE, MALFORMED_REQUEST},
+        problem::{BAD_GATEWAY, BODY_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT},
     },
     resilience::Permit,
 };
