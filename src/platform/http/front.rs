@@ -27,7 +27,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     Problem, RequestContext, TraceContext,
-    address::client_address,
+    address::{client_address, is_trusted},
     context::{CURRENT, RouteLabel, is_sane_request_id},
     front_metrics::RequestMetrics,
     problem::{PROBLEM_JSON, general},
@@ -36,6 +36,7 @@ use crate::kernel::{Clock, ErrorKind, Random, ids::new_uuid};
 
 /// The route label of requests that no route took.
 const UNMATCHED: &str = "unmatched";
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the front needs to know.
@@ -105,6 +106,7 @@ where
             started: self.parts.clock.monotonic(),
             method: request.method().clone(),
             path: request.path().to_owned(),
+            prefix: self.parts.prefix(&request),
             request_bytes: announced_length(&request),
             answer: None,
             response_bytes: 0,
@@ -139,6 +141,16 @@ where
 }
 
 impl FrontParts {
+    /// What a trusted proxy took off the path (`X-Forwarded-Prefix`), so that a problem's `instance` is the client's path
+    /// wherever the role runs.
+    fn prefix(&self, request: &ServiceRequest) -> String {
+        let is_trusted = request.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), &self.trusted_proxies));
+        let sent = request.headers().get(X_FORWARDED_PREFIX).and_then(|prefix| prefix.to_str().ok());
+        let is_path =
+            |prefix: &&str| prefix.starts_with('/') && prefix.len() <= 256 && !prefix.contains(['?', '#', ',', ' ']);
+        sent.filter(|_| is_trusted).filter(is_path).unwrap_or_default().trim_end_matches('/').to_owned()
+    }
+
     fn context(&self, request: &ServiceRequest) -> RequestContext {
         let sent =
             request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_sane_request_id(id));
@@ -159,7 +171,7 @@ impl FrontParts {
 fn written<B>(response: ServiceResponse<B>, visit: &Visit) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let problem = response.response().extensions().get::<Problem>().cloned().or_else(|| unnamed_problem(&response));
     let Some(problem) = problem else { return response.map_into_left_body() };
-    let body = problem.body(&visit.path, &visit.context.request_id);
+    let body = problem.body(&format!("{}{}", visit.prefix, visit.path), &visit.context.request_id);
     let (request, response) = response.into_parts();
     ServiceResponse::new(request, with_problem(response, body)).map_into_right_body()
 }
@@ -222,6 +234,8 @@ struct Visit {
     started: Instant,
     method: Method,
     path: String,
+    /// What a proxy took off the path.
+    prefix: String,
     request_bytes: u64,
     answer: Option<(StatusCode, Arc<str>)>,
     response_bytes: u64,

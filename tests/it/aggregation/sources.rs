@@ -111,3 +111,21 @@ async fn what_is_configured_is_listed() {
         assert!(!listed.contains(&backend.url()), "where a source lives is nobody's business: {listed}");
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn one_caller_s_failing_sources_do_not_close_the_role_to_others(#[values(AllInOne, Split)] topology: Topology) {
+    let broken = Backend::start().await;
+    broken.answer(ResponseTemplate::new(500)).await;
+    let good = Backend::answering(&json!(1)).await;
+    let settings = source("needed", &broken.url(), "required = true\nbreaker = { failures = 1000 }")
+        + &source("good", &good.url(), "");
+    let app = TestApp::builder(topology, Sqlite).settings(&settings).start().await;
+    let token = app.session_of("ada@example.org").await.access_token;
+    for _ in 0..8 {
+        let failed = app.get("/api/data/aggregate?sources=needed").bearer(&token).send().await;
+        let problem = failed.problem(502, "source-failed");
+        assert_eq!(problem["instance"], "/api/data/aggregate", "the client's path, wherever the role runs");
+    }
+    app.get("/api/data/aggregate?sources=good").bearer(&token).send().await.must_be(200);
+}

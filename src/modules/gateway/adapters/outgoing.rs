@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, header, uri::PathAndQu
 use super::{
     hygiene::{Declared, is_hop_by_hop, is_reserved, to_back, value_to_back},
     request_body::{Progress, RequestBody},
-    route::Route,
+    route::{PathRule, Route},
     target::Target,
 };
 use crate::{kernel::Principal, platform::http::RequestContext};
@@ -16,6 +16,7 @@ use crate::{kernel::Principal, platform::http::RequestContext};
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 const X_USER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
@@ -121,6 +122,9 @@ impl Outgoing<'_> {
         );
         set(X_FORWARDED_PROTO, Some(HeaderValue::from_static(self.scheme)));
         set(X_FORWARDED_HOST, text(self.host).filter(|host| !host.is_empty()));
+        if let PathRule::Strip(length) = self.route.path {
+            set(X_FORWARDED_PREFIX, self.route.pattern.get(..length).and_then(text));
+        }
         set(X_REQUEST_ID, text(&self.context.request_id));
         let traceparent = bytes::Bytes::from(self.context.trace.traceparent());
         set(TRACEPARENT, HeaderValue::from_maybe_shared(traceparent).ok());

@@ -146,7 +146,9 @@ fn judge_answer(upstream: &Upstream, number: usize, permit: Permit, answer: &Ans
     } else {
         upstream.metrics.success.increment(1);
     }
-    let failing = matches!(status, 502..=504);
+    // A role of ours that answers is well: its 502 to 504 speak of one request's sources or of one overload, and must not
+    // close the door to its other callers, as they do not when it runs in this process.
+    let failing = !upstream.is_role && matches!(status, 502..=504);
     upstream.judge(number, !failing);
     if failing {
         permit.failed();

@@ -82,6 +82,7 @@ async fn headers_are_cleaned_and_set() {
         "\r\nx-forwarded-for: 127.0.0.1\r\n",
         "\r\nx-forwarded-proto: http\r\n",
         "\r\nx-forwarded-host: front.example\r\n",
+        "\r\nx-forwarded-prefix: /u\r\n",
         "\r\nvia: 1.1 vestibule\r\n",
         "\r\nx-from: r-a\r\n",
         "\r\nx-mine: 1\r\n",
