@@ -4,5 +4,6 @@ mod account;
 mod bodies;
 mod lockout;
 mod mail;
+mod passwords;
 mod sessions;
 mod tokens;

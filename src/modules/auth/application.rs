@@ -5,11 +5,13 @@ mod failure;
 mod issue_tokens;
 mod log_in;
 mod log_out;
+mod passwords;
 mod ports;
 mod profile;
 mod refresh;
 mod register;
 mod serve_verifiers;
+mod sessions;
 mod settings;
 mod verify_email;
 
@@ -18,13 +20,15 @@ pub(crate) use failure::Failure;
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::{LogIn, LoginAttempt};
 pub(crate) use log_out::LogOut;
+pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, EmailProof, Mail, Mailer, Passwords, PortError, RefreshGrant, Registered,
-    RevocationSink, RevokedSession, Rotation, SessionStore, TokenIssuer, UserStore, Verdict,
+    AccessGrant, AttemptLimiter, EmailProof, Mail, Mailer, PasswordChange, Passwords, PortError, RefreshGrant,
+    Registered, RevocationSink, RevokedSession, Rotation, SessionStore, TokenIssuer, UserStore, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;
 pub(crate) use register::{Register, RegisterCommand};
 pub(crate) use serve_verifiers::ServeVerifiers;
+pub(crate) use sessions::Sessions;
 pub(crate) use settings::{Registration, Settings};
 pub(crate) use verify_email::{MailedToken, VerifyEmail};

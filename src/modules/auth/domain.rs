@@ -11,10 +11,10 @@ mod user;
 
 pub(crate) use email::Email;
 pub(crate) use email_token::{
-    Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL, TOKEN_LIFETIME,
+    Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL,
 };
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use role::{RoleName, USER, permissions_of};
-pub(crate) use session::{RefreshDecision, Session, decide_refresh};
+pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
 pub(crate) use user::{LoginRefusal, User, UserStatus};

@@ -23,8 +23,8 @@ use super::{
     },
     api::{AuthApi, UserAdministration},
     application::{
-        AdministerUsers, IssueTokens, LogIn, LogOut, Mailer, Passwords, Profile, Refresh, Register, Registration,
-        ServeVerifiers, Settings, TokenIssuer, VerifyEmail,
+        AdministerUsers, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, Passwords, Profile, Refresh, Register,
+        Registration, ServeVerifiers, Sessions, Settings, TokenIssuer, VerifyEmail,
     },
     config::{self, AuthConfig},
 };
@@ -91,6 +91,7 @@ impl Auth {
             clock: clock.clone(),
             revoked_here,
         });
+        let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
         let use_cases = UseCases {
             register: Register {
                 users: core.store.clone(),
@@ -113,7 +114,7 @@ impl Auth {
                 users: core.store.clone(),
                 sessions: core.store.clone(),
                 passwords: core.passwords.clone(),
-                attempts: Arc::new(MemoryAttempts::new(&config.lockout, clock.clone())),
+                attempts: attempts.clone(),
                 tokens: tokens.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
@@ -128,7 +129,24 @@ impl Auth {
             },
             log_out: LogOut {
                 sessions: core.store.clone(),
-                revocations: sink,
+                revocations: sink.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            passwords: ManagePasswords {
+                users: core.store.clone(),
+                passwords: core.passwords.clone(),
+                attempts: attempts.clone(),
+                tokens: core.issuer.clone(),
+                mailer: mailer.clone(),
+                revocations: sink.clone(),
+                clock: clock.clone(),
+                random: random.clone(),
+                settings: core.settings.clone(),
+            },
+            sessions: Sessions {
+                store: core.store.clone(),
+                revocations: sink.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },

@@ -8,8 +8,10 @@ mod log_out;
 mod me;
 mod openapi;
 mod page;
+mod password;
 mod problems;
 mod register;
+mod sessions;
 mod verify_email;
 mod verify_token;
 
@@ -17,7 +19,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{
     HttpMessage as _, HttpRequest, Resource,
-    http::header::{ALLOW, HeaderValue},
+    http::header::{ALLOW, HeaderValue, USER_AGENT},
     web,
 };
 
@@ -28,7 +30,7 @@ use crate::{
     kernel::Random,
     modules::auth::{
         api::AuthApi,
-        application::{LogIn, LogOut, Profile, Refresh, Register, Settings, VerifyEmail},
+        application::{LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail},
     },
     platform::{
         http::{Problem, RequestContext, problem::METHOD_NOT_ALLOWED},
@@ -44,6 +46,8 @@ pub(crate) struct UseCases {
     pub(crate) refresh: Refresh,
     pub(crate) log_out: LogOut,
     pub(crate) profile: Profile,
+    pub(crate) passwords: ManagePasswords,
+    pub(crate) sessions: Sessions,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) settings: Arc<Settings>,
@@ -67,6 +71,15 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/logout-all", "POST").route(web::post().to(log_out::log_out_everywhere)))
         .service(resource("/auth/verify", "POST").route(web::post().to(verify_token::verify)))
         .service(resource("/auth/me", "GET, PATCH").route(web::get().to(me::show)).route(web::patch().to(me::change)))
+        .service(resource("/auth/password/change", "POST").route(web::post().to(password::change)))
+        .service(resource("/auth/password/forgot", "POST").route(web::post().to(password::forgot)))
+        .service(
+            resource("/auth/password/reset", "GET, POST")
+                .route(web::get().to(password::show))
+                .route(web::post().to(password::reset)),
+        )
+        .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
+        .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
 }
@@ -85,6 +98,12 @@ fn client_of(request: &HttpRequest) -> IpAddr {
     let context = request.extensions().get::<RequestContext>().map(|context| context.client_ip);
     let peer = || request.peer_addr().map(|peer| peer.ip());
     context.or_else(peer).unwrap_or(IpAddr::from([0, 0, 0, 0]))
+}
+
+/// What the client calls itself, cut to what is worth keeping.
+fn user_agent_of(request: &HttpRequest) -> Option<String> {
+    let text = request.headers().get(USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(256).collect())
 }
 
 /// Counts how a business operation ended.

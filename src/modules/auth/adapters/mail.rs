@@ -33,6 +33,14 @@ fn write(mail: Mail) -> (String, &'static str, String) {
             );
             (to.to_string(), "Verify your e-mail address", body)
         }
+        Mail::PasswordReset { to, link } => {
+            let body = format!(
+                "Hello,\n\nsomebody, perhaps you, asked for a new password. Follow this link to choose one:\n\n{link}\n\n\
+                 The link works for one hour, once. If you did not ask for this, ignore this mail;\nyour password \
+                 stays as it is.\n"
+            );
+            (to.to_string(), "Choose a new password", body)
+        }
         Mail::AddressTaken { to } => {
             let body = "Hello,\n\nsomebody, perhaps you, tried to register an account with this address.\n\
                         There is one already, and it was not changed.\n\nIf it was you, log in with your password. \

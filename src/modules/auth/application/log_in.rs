@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     kernel::{Clock, Random, SessionId},
-    modules::auth::domain::{Email, LoginRefusal, PlainPassword, Session, User},
+    modules::auth::domain::{Device, Email, LoginRefusal, PlainPassword, Session, User},
 };
 
 /// What a login says.
@@ -19,6 +19,8 @@ pub(crate) struct LoginAttempt {
     pub(crate) password: PlainPassword,
     /// Where it comes from.
     pub(crate) client: IpAddr,
+    /// What the client calls itself.
+    pub(crate) user_agent: Option<String>,
 }
 
 /// The use case.
@@ -51,25 +53,30 @@ impl LogIn {
             LoginRefusal::Suspended => Failure::AccountSuspended,
             LoginRefusal::Deleted => Failure::InvalidCredentials,
         })?;
+        let mut user = user;
         if verdict == Verdict::RightButOld {
-            self.renew_hash(&user, &attempt.password).await;
+            self.renew_hash(&mut user, &attempt.password).await;
         }
-        self.begin_session(&user).await
+        let device = Device { user_agent: attempt.user_agent, address: Some(attempt.client.to_string()) };
+        self.begin_session(&user, device).await
     }
 
     /// A hash of an old kind or cost is written anew, now that the password is at hand. The login does not depend on it.
-    async fn renew_hash(&self, user: &User, password: &PlainPassword) {
+    async fn renew_hash(&self, user: &mut User, password: &PlainPassword) {
         let renewed = match self.passwords.hash(password).await {
-            Ok(new) => self.users.renew_hash(user.id, &user.password_hash, &new).await,
+            Ok(new) => self.users.renew_hash(user.id, &user.password_hash, &new).await.map(|()| new),
             Err(error) => Err(error),
         };
         match renewed {
-            Ok(()) => tracing::info!(event = "password_hash_renewed", user_id = %user.id),
+            Ok(new) => {
+                user.password_hash = new;
+                tracing::info!(event = "password_hash_renewed", user_id = %user.id);
+            }
             Err(error) => tracing::warn!(event = "password_hash_renewal_failed", user_id = %user.id, %error),
         }
     }
 
-    async fn begin_session(&self, user: &User) -> Result<IssuedTokens, Failure> {
+    async fn begin_session(&self, user: &User, device: Device) -> Result<IssuedTokens, Failure> {
         let now = self.clock.now();
         let id = SessionId::new(&*self.clock, &*self.random);
         let issued = self.tokens.pair(user, id, 0, now)?;
@@ -77,6 +84,7 @@ impl LogIn {
             id,
             user_id: user.id,
             client_id: FIRST_PARTY.to_owned(),
+            device,
             created_at: now,
             expires_at: issued.refresh_expires_at,
             generation: 0,
@@ -85,7 +93,10 @@ impl LogIn {
             access_expires_at: issued.access_expires_at,
             revoked_at: None,
         };
-        self.sessions.insert(&session).await?;
+        if !self.sessions.insert(&session, &user.password_hash).await? {
+            // The password was changed, or the account stopped, since it was looked at.
+            return Err(Failure::InvalidCredentials);
+        }
         tracing::info!(event = "user_logged_in", user_id = %user.id, session_id = %id);
         Ok(issued)
     }

@@ -83,6 +83,19 @@ pub(crate) trait UserStore: Send + Sync {
     /// Spends a verification token that has not expired: its user is verified, a pending one active with the credentials
     /// of the token's registration, and the user's tokens are gone, all at once. Exactly one of several concurrent calls succeeds. `None` when there is no such token.
     async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError>;
+    /// Replaces a password, ends the user's other sessions and voids mailed resets, all at once. `None`, with nothing
+    /// changed, when the hash is no longer the one that was compared.
+    async fn change_password(&self, change: &PasswordChange) -> Result<Option<Vec<RevokedSession>>, PortError>;
+    /// Spends a reset token that has not expired: its user has the new password and no session, the address counts as
+    /// verified, a pending account is active, and other resets are void, all at once. Exactly one of several concurrent
+    /// calls succeeds. `None` when there is no such token.
+    async fn reset_password(
+        &self,
+        token_hash: &str,
+        new: &PasswordHash,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Option<(UserId, Vec<RevokedSession>)>, PortError>;
     /// Whether an unexpired token of the purpose exists; spends nothing.
     async fn has_email_token(
         &self,
@@ -90,6 +103,23 @@ pub(crate) trait UserStore: Send + Sync {
         token_hash: &str,
         now: DateTime<Utc>,
     ) -> Result<bool, PortError>;
+}
+
+/// A new password in the place of one that its user knew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PasswordChange {
+    /// Whose.
+    pub(crate) user: UserId,
+    /// The hash that the old password was compared with.
+    pub(crate) old: PasswordHash,
+    /// The new one.
+    pub(crate) new: PasswordHash,
+    /// The session that goes on.
+    pub(crate) keep: SessionId,
+    /// Now.
+    pub(crate) at: DateTime<Utc>,
+    /// When the last access token of a session that ends has expired.
+    pub(crate) tokens_until: DateTime<Utc>,
 }
 
 /// What proves that somebody reads an address's mail.
@@ -124,8 +154,16 @@ pub(crate) type RevokedSession = (SessionId, DateTime<Utc>);
 /// Where sessions are kept.
 #[async_trait]
 pub(crate) trait SessionStore: Send + Sync {
-    /// Keeps a new session.
-    async fn insert(&self, session: &Session) -> Result<(), PortError>;
+    /// Keeps a new session if its user still has this password and is neither suspended nor deleted; `false` otherwise. So
+    /// no login that began before a reset outlives it.
+    async fn insert(&self, session: &Session, password: &PasswordHash) -> Result<bool, PortError>;
+    /// The living sessions of a user, by their beginning.
+    async fn list_alive(
+        &self,
+        user: UserId,
+        page: &PageRequest,
+        now: DateTime<Utc>,
+    ) -> Result<Page<Session>, PortError>;
     /// The session of an id.
     async fn find(&self, id: SessionId) -> Result<Option<Session>, PortError>;
     /// Spends a generation if it is the session's newest and the session lives: one atomic comparison and change. Exactly
@@ -238,6 +276,13 @@ pub(crate) enum Mail {
         link: String,
         /// The code to type instead.
         code: String,
+    },
+    /// Please choose a new password.
+    PasswordReset {
+        /// To whom.
+        to: Email,
+        /// The link to follow.
+        link: String,
     },
     /// Somebody tried to register your address again.
     AddressTaken {

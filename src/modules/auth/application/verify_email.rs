@@ -2,10 +2,10 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use super::{EmailProof, Failure, Mail, Mailer, Settings, TokenIssuer, UserStore};
+use super::{EmailProof, Failure, Mail, Mailer, STEADY, Settings, TokenIssuer, UserStore};
 use crate::{
     kernel::{Clock, Random, UserId, ids::new_uuid},
-    modules::auth::domain::{Email, EmailPurpose, EmailToken, RESEND_INTERVAL, TOKEN_LIFETIME},
+    modules::auth::domain::{Email, EmailPurpose, EmailToken, RESEND_INTERVAL},
 };
 
 /// The letters of a code: Crockford's base 32, which has no O, I, L and U to mistake.
@@ -44,7 +44,7 @@ impl MailedToken {
             token_hash: digests.digest(&token),
             code_hash: code_hash(digests, email, &code),
             created_at: now,
-            expires_at: now + TOKEN_LIFETIME,
+            expires_at: now + purpose.lifetime(),
             registration: None,
         };
         Self { token, code, kept }
@@ -58,6 +58,13 @@ impl MailedToken {
             link: format!("{issuer}/auth/verify-email?token={}", self.token),
             code: format!("{first}-{second}"),
         }
+    }
+}
+
+impl MailedToken {
+    /// The mail that lets its reader set a new password.
+    pub(crate) fn reset_mail(&self, to: &Email, issuer: &str) -> Mail {
+        Mail::PasswordReset { to: to.clone(), link: format!("{issuer}/auth/password/reset?token={}", self.token) }
     }
 }
 
@@ -108,6 +115,11 @@ impl VerifyEmail {
     /// Mails a new link to a user who still needs one. The caller learns nothing: not whether there is such a user, not
     /// whether a mail was sent; at most one is sent an interval.
     pub(crate) async fn resend(&self, email: &Email) -> Result<(), Failure> {
+        let (outcome, ()) = tokio::join!(self.mail_link(email), tokio::time::sleep(STEADY));
+        outcome
+    }
+
+    async fn mail_link(&self, email: &Email) -> Result<(), Failure> {
         let Some(user) = self.users.find_by_email(email).await? else { return Ok(()) };
         if user.email_verified {
             return Ok(());
@@ -119,8 +131,11 @@ impl VerifyEmail {
             &*self.clock,
             &*self.random,
         );
-        if self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await? {
-            self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
+        match self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await {
+            Ok(true) => self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer)),
+            Ok(false) => {}
+            // An error would tell that there is an account.
+            Err(error) => tracing::warn!(event = "verification_mail_failed", user_id = %user.id, %error),
         }
         Ok(())
     }

@@ -6,8 +6,6 @@ use uuid::Uuid;
 use super::{DisplayName, PasswordHash};
 use crate::kernel::UserId;
 
-/// How long a link works.
-pub(crate) const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(24);
 /// At most one mail of a kind in this time for one address.
 pub(crate) const RESEND_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
@@ -21,6 +19,8 @@ pub(crate) const REGISTRATION_INTERVAL: TimeDelta = TimeDelta::hours(1);
 pub(crate) enum EmailPurpose {
     /// To prove that the address is the user's.
     Verification,
+    /// To set a new password without the old one.
+    PasswordReset,
     /// For nothing: it marks that the owner was told of an attempt to register the address again.
     TakenNotice,
 }
@@ -30,7 +30,16 @@ impl EmailPurpose {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Verification => "verification",
+            Self::PasswordReset => "password_reset",
             Self::TakenNotice => "taken_notice",
+        }
+    }
+
+    /// How long a link of this purpose works.
+    pub(crate) const fn lifetime(self) -> TimeDelta {
+        match self {
+            Self::PasswordReset => TimeDelta::hours(1),
+            Self::Verification | Self::TakenNotice => TimeDelta::hours(24),
         }
     }
 }

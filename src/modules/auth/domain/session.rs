@@ -4,12 +4,22 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::kernel::{SessionId, UserId};
 
+/// Where a session began, for its user to recognise.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Device {
+    /// What it called itself, at most 256 characters.
+    pub(crate) user_agent: Option<String>,
+    /// The client's IP address.
+    pub(crate) address: Option<String>,
+}
+
 /// One login of one user on one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) user_id: UserId,
     pub(crate) client_id: String,
+    pub(crate) device: Device,
     pub(crate) created_at: DateTime<Utc>,
     /// When the newest refresh token expires, and the session with it.
     pub(crate) expires_at: DateTime<Utc>,
@@ -22,6 +32,18 @@ pub(crate) struct Session {
     /// When the last access token given expires.
     pub(crate) access_expires_at: DateTime<Utc>,
     pub(crate) revoked_at: Option<DateTime<Utc>>,
+}
+
+impl Session {
+    /// Whether it has neither ended nor expired.
+    pub(crate) fn is_alive(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at > now
+    }
+
+    /// When it was last refreshed, or began.
+    pub(crate) fn last_used_at(&self) -> DateTime<Utc> {
+        self.rotated_at.unwrap_or(self.created_at)
+    }
 }
 
 /// What a refresh token of some generation gets.
@@ -44,7 +66,7 @@ pub(crate) fn decide_refresh(
     now: DateTime<Utc>,
     leeway: TimeDelta,
 ) -> RefreshDecision {
-    if session.revoked_at.is_some() || session.expires_at <= now {
+    if !session.is_alive(now) {
         return RefreshDecision::Ended;
     }
     if generation == session.generation {
@@ -69,6 +91,7 @@ mod tests {
             id: SessionId(uuid::Uuid::nil()),
             user_id: UserId(uuid::Uuid::nil()),
             client_id: "vestibule".to_owned(),
+            device: Device::default(),
             created_at: at(0),
             expires_at: at(1_000),
             generation,

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::modules::auth::{api::UserView, application::IssuedTokens};
+use crate::{
+    kernel::SessionId,
+    modules::auth::{api::UserView, application::IssuedTokens, domain::Session},
+};
 
 /// What `POST /auth/register` takes.
 #[derive(ToSchema)]
@@ -40,6 +43,30 @@ pub(super) struct EmailBody {
     /// The address.
     #[schema(format = "email", example = "ada@example.com")]
     email: String,
+}
+
+/// What `POST /auth/password/change` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct ChangePasswordBody {
+    /// The password so far.
+    #[schema(format = "password", example = "correct horse battery staple")]
+    current_password: String,
+    /// 8 to 1024 characters; the least is configured.
+    #[schema(format = "password", example = "a better horse battery staple")]
+    new_password: String,
+}
+
+/// What `POST /auth/password/reset` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct ResetPasswordBody {
+    /// The mailed link's token.
+    #[schema(example = "5f2b…")]
+    token: String,
+    /// 8 to 1024 characters; the least is configured.
+    #[schema(format = "password", example = "a better horse battery staple")]
+    new_password: String,
 }
 
 /// What `POST /auth/login` takes.
@@ -141,7 +168,6 @@ pub(super) struct UserBody {
 
 impl From<UserView> for UserBody {
     fn from(user: UserView) -> Self {
-        let text = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         Self {
             id: user.id.0,
             email: user.email,
@@ -150,8 +176,8 @@ impl From<UserView> for UserBody {
             status: user.status,
             roles: user.roles,
             mfa_enabled: user.mfa_enabled,
-            created_at: text(user.created_at),
-            updated_at: text(user.updated_at),
+            created_at: rfc3339(user.created_at),
+            updated_at: rfc3339(user.updated_at),
         }
     }
 }
@@ -173,4 +199,54 @@ pub(super) struct TokenStateBody {
     /// When it expires, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) exp: Option<i64>,
+}
+
+/// A page of sessions.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SessionsBody {
+    pub(super) items: Vec<SessionBody>,
+    /// Where the next page begins; null on the last.
+    pub(super) next_cursor: Option<String>,
+}
+
+/// A login session.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SessionBody {
+    /// The id: the `sid` of the session's tokens.
+    id: uuid::Uuid,
+    /// What the device called itself at login.
+    #[schema(example = "curl/8.14.1")]
+    user_agent: Option<String>,
+    /// Where the login came from.
+    #[schema(example = "192.0.2.7")]
+    ip_address: Option<String>,
+    /// Whether it is the session of this very call.
+    current: bool,
+    /// When it began.
+    #[schema(value_type = String, format = "date-time")]
+    created_at: String,
+    /// When it was last refreshed, or began.
+    #[schema(value_type = String, format = "date-time")]
+    last_used_at: String,
+    /// When it ends unless it is refreshed.
+    #[schema(value_type = String, format = "date-time")]
+    expires_at: String,
+}
+
+impl SessionBody {
+    pub(super) fn new(session: &Session, current: SessionId) -> Self {
+        Self {
+            id: session.id.0,
+            user_agent: session.device.user_agent.clone(),
+            ip_address: session.device.address.clone(),
+            current: session.id == current,
+            created_at: rfc3339(session.created_at),
+            last_used_at: rfc3339(session.last_used_at()),
+            expires_at: rfc3339(session.expires_at),
+        }
+    }
+}
+
+fn rfc3339(time: chrono::DateTime<chrono::Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }

@@ -9,7 +9,7 @@ use actix_web::{
 use super::{
     UseCases,
     bodies::{LoginBody, RefreshBody, TokensBody},
-    client_of, counted,
+    client_of, counted, user_agent_of,
 };
 use crate::{
     modules::auth::{
@@ -47,7 +47,7 @@ async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Res
     fields.finish()?;
     let (Some(email), Some(password)) = (email, password) else { return Err(Failure::InvalidCredentials.into()) };
     let client = client_of(request);
-    Ok(tokens(cases.log_in.run(LoginAttempt { email, password, client }).await?))
+    Ok(tokens(cases.log_in.run(LoginAttempt { email, password, client, user_agent: user_agent_of(request) }).await?))
 }
 
 /// Spends a refresh token for a new pair.

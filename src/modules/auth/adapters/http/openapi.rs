@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::{bodies, jwks, log_in, log_out, me, register, verify_email, verify_token};
+use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, verify_email, verify_token};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,6 +16,12 @@ use super::{bodies, jwks, log_in, log_out, me, register, verify_email, verify_to
         log_out::log_out,
         log_out::log_out_everywhere,
         verify_token::verify,
+        password::change,
+        password::forgot,
+        password::show,
+        password::reset,
+        sessions::list,
+        sessions::end,
         me::show,
         me::change,
         jwks::show,

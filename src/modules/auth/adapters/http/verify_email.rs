@@ -18,7 +18,7 @@ use crate::{
 #[derive(serde::Deserialize)]
 pub(super) struct Link {
     #[serde(default)]
-    token: String,
+    pub(super) token: String,
 }
 
 /// The page behind the mailed link: one button. To look at it changes nothing.
@@ -51,13 +51,14 @@ pub(super) async fn verify(
     payload: web::Payload,
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
-    let content_type = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_form = content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded");
-    if is_form {
+    if page::is_form(&request) {
         let form = read_bounded(&request, payload.into_inner()).await?;
-        let Some(token) = page::posted_token(&request, &form) else { return Ok(page::dead_link()) };
-        return match counted("verify_email", cases.verify_email.by_link(&token).await.map_err(Problem::from)) {
-            Ok(()) => Ok(page::done()),
+        let posted = page::Posted::read(&request, &form);
+        let Some(token) = posted.as_ref().and_then(|posted| posted.field("token")) else {
+            return Ok(page::dead_link());
+        };
+        return match counted("verify_email", cases.verify_email.by_link(token).await.map_err(Problem::from)) {
+            Ok(()) => Ok(page::done("Address verified")),
             Err(problem) if problem.kind().status == 422 => Ok(page::dead_link()),
             Err(problem) => Err(problem),
         };

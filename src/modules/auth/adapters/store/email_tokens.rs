@@ -65,10 +65,11 @@ pub(super) async fn keep(
 /// Spends the token that a proof names, and every other of its user and purpose. The deletion decides who of several wins.
 pub(super) async fn spend(
     connection: &impl ConnectionTrait,
+    purpose: EmailPurpose,
     proof: &EmailProof,
     now: DateTime<Utc>,
 ) -> Result<Option<email_token::Model>, DbErr> {
-    let purpose = email_token::Column::Purpose.eq(EmailPurpose::Verification.as_str());
+    let purpose = email_token::Column::Purpose.eq(purpose.as_str());
     let named = match proof {
         EmailProof::Link(hash) => email_token::Column::TokenHash.eq(hash.as_str()),
         EmailProof::Code(user, hash) => {
@@ -110,6 +111,16 @@ pub(super) async fn void_registrations(connection: &impl ConnectionTrait, user: 
         .col_expr(email_token::Column::PasswordHash, void.into())
         .filter(email_token::Column::UserId.eq(user))
         .filter(email_token::Column::Purpose.eq(EmailPurpose::Verification.as_str()))
+        .exec(connection)
+        .await
+        .map(drop)
+}
+
+/// Takes every token of a user and purpose away.
+pub(super) async fn void(connection: &impl ConnectionTrait, user: Uuid, purpose: EmailPurpose) -> Result<(), DbErr> {
+    email_token::Entity::delete_many()
+        .filter(email_token::Column::UserId.eq(user))
+        .filter(email_token::Column::Purpose.eq(purpose.as_str()))
         .exec(connection)
         .await
         .map(drop)

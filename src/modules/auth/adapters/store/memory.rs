@@ -8,7 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     kernel::{Page, PageRequest, SessionId, UserId},
     modules::auth::{
-        application::{EmailProof, PortError, Registered, RevokedSession, Rotation, SessionStore, UserStore},
+        application::{
+            EmailProof, PasswordChange, PortError, Registered, RevokedSession, Rotation, SessionStore, UserStore,
+        },
         domain::{
             Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL,
             REGISTRATION_MAILS, Session, USER, User, UserStatus,
@@ -173,6 +175,44 @@ impl UserStore for MemoryStore {
         Ok(Some(id))
     }
 
+    async fn change_password(&self, change: &PasswordChange) -> Result<Option<Vec<RevokedSession>>, PortError> {
+        let mut state = self.state();
+        let is_meant = |user: &&mut User| user.id == change.user && user.password_hash == change.old;
+        let Some(user) = state.users.iter_mut().find(is_meant) else { return Ok(None) };
+        user.password_hash = change.new.clone();
+        user.updated_at = change.at;
+        let is_reset = |token: &EmailToken| token.purpose == EmailPurpose::PasswordReset;
+        state.tokens.retain(|token| token.user_id != change.user || !is_reset(token));
+        drop(state);
+        let is_other = |session: &Session| session.user_id == change.user && session.id != change.keep;
+        Ok(Some(self.end(is_other, change.at, change.tokens_until)))
+    }
+
+    async fn reset_password(
+        &self,
+        token_hash: &str,
+        new: &PasswordHash,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Option<(UserId, Vec<RevokedSession>)>, PortError> {
+        let mut state = self.state();
+        let is_reset = |token: &&EmailToken| {
+            token.purpose == EmailPurpose::PasswordReset && token.token_hash == token_hash && token.expires_at > now
+        };
+        let Some(id) = state.tokens.iter().find(is_reset).map(|token| token.user_id) else { return Ok(None) };
+        let Some(user) = state.users.iter_mut().find(|user| user.id == id && user.status != UserStatus::Deleted) else {
+            return Ok(None);
+        };
+        user.password_hash = new.clone();
+        (user.email_verified, user.updated_at) = (true, now);
+        if user.status == UserStatus::Pending {
+            user.status = UserStatus::Active;
+        }
+        state.tokens.retain(|token| token.user_id != id || token.purpose != EmailPurpose::PasswordReset);
+        drop(state);
+        Ok(Some((id, self.end(|session| session.user_id == id, now, tokens_until))))
+    }
+
     async fn has_email_token(
         &self,
         purpose: EmailPurpose,
@@ -186,9 +226,34 @@ impl UserStore for MemoryStore {
 
 #[async_trait]
 impl SessionStore for MemoryStore {
-    async fn insert(&self, session: &Session) -> Result<(), PortError> {
-        self.state().sessions.push(session.clone());
-        Ok(())
+    async fn insert(&self, session: &Session, password: &PasswordHash) -> Result<bool, PortError> {
+        let mut state = self.state();
+        let is_unchanged = state.users.iter().any(|user| {
+            user.id == session.user_id
+                && user.password_hash == *password
+                && matches!(user.status, UserStatus::Active | UserStatus::Pending)
+        });
+        if is_unchanged {
+            state.sessions.push(session.clone());
+        }
+        Ok(is_unchanged)
+    }
+
+    async fn list_alive(
+        &self,
+        user: UserId,
+        page: &PageRequest,
+        now: DateTime<Utc>,
+    ) -> Result<Page<Session>, PortError> {
+        let mut sessions = self.state().sessions.clone();
+        sessions.retain(|session| session.user_id == user && session.is_alive(now));
+        sessions.sort_by_key(|session| session.id);
+        let after = page.cursor.clone();
+        let mut rest =
+            sessions.into_iter().filter(|one| after.as_ref().is_none_or(|after| one.id.to_string() > *after));
+        let items: Vec<Session> = rest.by_ref().take(page.limit as usize).collect();
+        let next_cursor = rest.next().and(items.last()).map(|session| session.id.to_string());
+        Ok(Page { items, next_cursor })
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<Session>, PortError> {

@@ -4,28 +4,75 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, SimpleExpr},
 };
 
-use super::{Store, corrupt, entities::session};
+use uuid::Uuid;
+
+use super::{
+    Store, corrupt,
+    entities::{session, user},
+};
 use crate::{
-    kernel::{SessionId, UserId},
+    kernel::{Page, PageRequest, SessionId, UserId},
     modules::auth::{
         application::{PortError, RevokedSession, Rotation, SessionStore},
-        domain::Session,
+        domain::{Device, PasswordHash, Session, UserStatus},
     },
 };
 
 #[async_trait]
 impl SessionStore for Store {
-    async fn insert(&self, session: &Session) -> Result<(), PortError> {
+    async fn insert(&self, session: &Session, password: &PasswordHash) -> Result<bool, PortError> {
         let insert = || async {
             let transaction = self.database.begin().await?;
+            // Who changes this user waits until the session is there to be ended, or was first. The row is written with
+            // what it holds.
+            let unchanged = user::Entity::update_many()
+                .col_expr(user::Column::Status, Expr::col(user::Column::Status))
+                .filter(user::Column::Id.eq(session.user_id.0))
+                .filter(user::Column::PasswordHash.eq(password.as_text()))
+                .filter(user::Column::Status.is_in([UserStatus::Active, UserStatus::Pending].map(UserStatus::as_str)))
+                .exec(&transaction)
+                .await?
+                .rows_affected;
+            if unchanged == 0 {
+                return Ok(false);
+            }
             session::Entity::insert(row_of(session)).exec_without_returning(&transaction).await?;
-            transaction.commit().await
+            transaction.commit().await?;
+            Ok(true)
         };
         Ok(self.database.run("insert_session", insert).await?)
+    }
+
+    async fn list_alive(
+        &self,
+        user: UserId,
+        page: &PageRequest,
+        now: DateTime<Utc>,
+    ) -> Result<Page<Session>, PortError> {
+        let after = page.cursor.as_deref().map(Uuid::parse_str).transpose();
+        let after = after.map_err(|_| PortError::Internal("a wrong cursor".to_owned()))?;
+        let limit = page.limit.clamp(1, PageRequest::MAX);
+        let find = || {
+            let mut query = session::Entity::find()
+                .filter(session::Column::UserId.eq(user.0))
+                .filter(session::Column::RevokedAt.is_null())
+                .filter(session::Column::ExpiresAt.gt(now))
+                .order_by_asc(session::Column::Id)
+                .limit(u64::from(limit) + 1);
+            if let Some(after) = after {
+                query = query.filter(session::Column::Id.gt(after));
+            }
+            query.all(self.database.reader())
+        };
+        let mut rows = self.database.run("list_sessions", find).await?;
+        let has_more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
+        Ok(Page { items: rows.into_iter().map(session_of).collect(), next_cursor })
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<Session>, PortError> {
@@ -108,28 +155,38 @@ impl Store {
     ) -> Result<Vec<RevokedSession>, PortError> {
         let end = || async {
             let transaction = self.database.begin().await?;
-            // One statement marks them, whatever else happens to them at the same time; the mark of this very call tells
-            // which they were.
-            let until: DateTime<Utc> = tokens_until;
-            let rows = session::Entity::update_many()
-                .col_expr(session::Column::RevokedAt, now.into())
-                .col_expr(session::Column::RevokedReason, reason.into())
-                .col_expr(
-                    session::Column::RevokedUntil,
-                    Expr::case(session::Column::AccessExpiresAt.gt(until), Expr::col(session::Column::AccessExpiresAt))
-                        .finally(until)
-                        .into(),
-                )
-                .filter(which.clone())
-                .filter(session::Column::RevokedAt.is_null())
-                .exec_with_returning(&transaction)
-                .await?;
+            let ended = end(&transaction, which.clone(), reason, now, tokens_until).await?;
             transaction.commit().await?;
-            Ok::<_, DbErr>(rows)
+            Ok::<_, DbErr>(ended)
         };
-        let rows = self.database.run("end_sessions", end).await?;
-        Ok(rows.into_iter().map(|row| (SessionId(row.id), row.revoked_until.unwrap_or(tokens_until))).collect())
+        Ok(self.database.run("end_sessions", end).await?)
     }
+}
+
+/// Ends the living sessions among `which`, within a transaction.
+pub(super) async fn end(
+    connection: &impl ConnectionTrait,
+    which: SimpleExpr,
+    reason: &'static str,
+    now: DateTime<Utc>,
+    tokens_until: DateTime<Utc>,
+) -> Result<Vec<RevokedSession>, DbErr> {
+    // One statement marks them, whatever else happens to them at the same time; the mark of this very call tells which
+    // they were.
+    let rows = session::Entity::update_many()
+        .col_expr(session::Column::RevokedAt, now.into())
+        .col_expr(session::Column::RevokedReason, reason.into())
+        .col_expr(
+            session::Column::RevokedUntil,
+            Expr::case(session::Column::AccessExpiresAt.gt(tokens_until), Expr::col(session::Column::AccessExpiresAt))
+                .finally(tokens_until)
+                .into(),
+        )
+        .filter(which)
+        .filter(session::Column::RevokedAt.is_null())
+        .exec_with_returning(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| (SessionId(row.id), row.revoked_until.unwrap_or(tokens_until))).collect())
 }
 
 fn row_of(session: &Session) -> session::ActiveModel {
@@ -146,8 +203,8 @@ fn row_of(session: &Session) -> session::ActiveModel {
         revoked_at: Set(session.revoked_at),
         revoked_until: Set(None),
         revoked_reason: Set(None),
-        user_agent: Set(None),
-        address: Set(None),
+        user_agent: Set(session.device.user_agent.clone()),
+        address: Set(session.device.address.clone()),
     }
 }
 
@@ -156,6 +213,7 @@ fn session_of(row: session::Model) -> Session {
         id: SessionId(row.id),
         user_id: UserId(row.user_id),
         client_id: row.client_id,
+        device: Device { user_agent: row.user_agent, address: row.address },
         created_at: row.created_at,
         expires_at: row.expires_at,
         generation: row.generation,

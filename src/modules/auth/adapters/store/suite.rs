@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use crate::{
     kernel::{PageRequest, Random as _, SessionId, SystemClock, UserId, ids::new_uuid},
     modules::auth::{
-        application::{EmailProof, Registered, Rotation, SessionStore, UserStore},
+        application::{EmailProof, PasswordChange, Registered, Rotation, SessionStore, UserStore},
         domain::{
-            Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, RESEND_INTERVAL, Session, USER,
-            User, UserStatus,
+            Credentials, Device, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, RESEND_INTERVAL, Session,
+            USER, User, UserStatus,
         },
     },
     platform::random::SystemRandom,
@@ -56,6 +56,7 @@ fn session(user: &User) -> Session {
         id: SessionId::new(&SystemClock, &SystemRandom),
         user_id: user.id,
         client_id: "vestibule".to_owned(),
+        device: Device { user_agent: Some("curl".to_owned()), address: None },
         created_at: at(0),
         expires_at: at(1_000),
         generation: 0,
@@ -213,13 +214,64 @@ async fn pages(store: &impl UserStore) {
 pub(super) async fn sessions<S: SessionStore + UserStore + 'static>(store: Arc<S>) {
     let owner = user("alan@example.com");
     store.register(&owner, &token(&owner, 0), TimeDelta::zero()).await.unwrap();
+    passwords(store.clone()).await;
     rotation(store.clone(), &owner).await;
     revocation(&*store, &owner).await;
 }
 
+async fn passwords<S: SessionStore + UserStore + 'static>(store: Arc<S>) {
+    let kept = |text: &str| PasswordHash::from_text(text.to_owned());
+    let hedy = user("hedy@example.com");
+    store.register(&hedy, &token(&hedy, 0), RESEND_INTERVAL).await.unwrap();
+    let (one, two, late) = (session(&hedy), session(&hedy), session(&hedy));
+    for session in [&one, &two] {
+        assert_eq!(store.insert(session, &kept("hash")).await, Ok(true));
+    }
+    let change = |old: &str, new: &str| PasswordChange {
+        user: hedy.id,
+        old: kept(old),
+        new: kept(new),
+        keep: one.id,
+        at: at(10),
+        tokens_until: at(310),
+    };
+    assert_eq!(store.change_password(&change("wrong", "lost")).await, Ok(None));
+    assert_eq!(store.change_password(&change("hash", "second")).await, Ok(Some(vec![(two.id, at(310))])));
+    assert_eq!(store.insert(&late, &kept("hash")).await, Ok(false), "it was begun with the old password");
+    let alive = async |limit, cursor| {
+        let page = store.list_alive(hedy.id, &PageRequest { limit, cursor }, at(20)).await.unwrap();
+        (page.items.into_iter().map(|session| session.id).collect::<Vec<_>>(), page.next_cursor)
+    };
+    assert_eq!(alive(20, None).await, (vec![one.id], None));
+    assert_eq!(store.insert(&late, &kept("second")).await, Ok(true));
+    let (first, cursor) = alive(1, None).await;
+    let (second, end) = alive(1, cursor).await;
+    assert_eq!((first.len(), second.len(), end), (1, 1, None));
+    assert_ne!(first, second);
+
+    let reset = EmailToken { purpose: EmailPurpose::PasswordReset, ..token(&hedy, 20) };
+    assert_eq!(store.keep_email_token(&reset, RESEND_INTERVAL).await, Ok(true));
+    assert_eq!(store.verify_email(&EmailProof::Link(reset.token_hash.clone()), at(21)).await, Ok(None));
+    assert_eq!(store.reset_password(&reset.token_hash, &kept("lost"), at(120), at(420)).await, Ok(None), "expired");
+    let outcomes = join_all((0..10).map(|number| {
+        let (store, hash, new) = (store.clone(), reset.token_hash.clone(), kept(&number.to_string()));
+        tokio::spawn(async move {
+            store.reset_password(&hash, &new, at(30), at(330)).await.unwrap().map(|done| (new, done))
+        })
+    }))
+    .await;
+    let mut done: Vec<_> = outcomes.into_iter().filter_map(Result::unwrap).collect();
+    assert_eq!(done.len(), 1, "exactly one spends it");
+    let (new, (id, ended)) = done.remove(0);
+    assert_eq!((id, ended.len()), (hedy.id, 2));
+    let hedy = store.find_by_email(&hedy.email).await.unwrap().unwrap();
+    assert_eq!((hedy.password_hash, hedy.status, hedy.email_verified), (new, UserStatus::Active, true));
+    assert_eq!(alive(20, None).await, (vec![], None));
+}
+
 async fn rotation<S: SessionStore + 'static>(store: Arc<S>, owner: &User) {
     let session = session(owner);
-    store.insert(&session).await.unwrap();
+    assert_eq!(store.insert(&session, &owner.password_hash).await, Ok(true));
     assert_eq!(store.find(session.id).await.unwrap().as_ref(), Some(&session));
     let rotation = |spent, mark, now| Rotation {
         session: session.id,
@@ -248,7 +300,7 @@ async fn rotation<S: SessionStore + 'static>(store: Arc<S>, owner: &User) {
 async fn revocation(store: &impl SessionStore, owner: &User) {
     let (one, two, three) = (session(owner), session(owner), session(owner));
     for session in [&one, &two, &three] {
-        store.insert(session).await.unwrap();
+        assert_eq!(store.insert(session, &owner.password_hash).await, Ok(true));
     }
     assert_eq!(
         store.revoke(one.id, "test", at(50), at(250)).await,
@@ -266,7 +318,7 @@ async fn revocation(store: &impl SessionStore, owner: &User) {
         let revoked = store.revoked(since.map(at), at(now)).await.unwrap();
         revoked.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
     };
-    assert_eq!(ids(None, 61).await.len(), 4, "with that of the rotation");
+    assert_eq!(ids(None, 61).await.len(), 7, "with those of the rotation and of the passwords");
     assert_eq!(ids(Some(50), 61).await.first(), Some(&one.id), "from the moment itself, oldest first");
     assert_eq!(ids(Some(51), 61).await.len(), 2);
     assert_eq!(ids(None, 359).await.len(), 3, "what has expired is left out");

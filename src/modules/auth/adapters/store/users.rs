@@ -5,19 +5,21 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, sea_query::OnConflict,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    sea_query::{ExprTrait as _, OnConflict},
 };
 use uuid::Uuid;
 
 use super::{
     Store, corrupt, email_tokens,
-    entities::{user, user_role},
+    entities::{session, user, user_role},
+    sessions,
 };
 use crate::{
     kernel::{Page, PageRequest, UserId},
     modules::auth::{
-        application::{EmailProof, PortError, Registered, UserStore},
+        application::{EmailProof, PasswordChange, PortError, Registered, RevokedSession, UserStore},
         domain::{
             DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL, REGISTRATION_MAILS,
             RoleName, USER, User, UserStatus,
@@ -148,7 +150,9 @@ impl UserStore for Store {
     async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError> {
         let verify = || async {
             let transaction = self.database.begin().await?;
-            let Some(token) = email_tokens::spend(&transaction, proof, now).await? else { return Ok(None) };
+            let purpose = EmailPurpose::Verification;
+            let spent = email_tokens::spend(&transaction, purpose, proof, now).await?;
+            let Some(token) = spent else { return Ok(None) };
             let of_user = user::Column::Id.eq(token.user_id);
             user::Entity::update_many()
                 .col_expr(user::Column::EmailVerified, true.into())
@@ -170,6 +174,68 @@ impl UserStore for Store {
             Ok(Some(UserId(token.user_id)))
         };
         Ok(self.database.run("verify_email", verify).await?)
+    }
+
+    async fn change_password(&self, change: &PasswordChange) -> Result<Option<Vec<RevokedSession>>, PortError> {
+        let replace = || async {
+            let transaction = self.database.begin().await?;
+            let replaced = user::Entity::update_many()
+                .col_expr(user::Column::PasswordHash, change.new.as_text().into())
+                .col_expr(user::Column::UpdatedAt, change.at.into())
+                .filter(user::Column::Id.eq(change.user.0))
+                .filter(user::Column::PasswordHash.eq(change.old.as_text()))
+                .exec(&transaction)
+                .await?
+                .rows_affected;
+            if replaced == 0 {
+                return Ok(None);
+            }
+            let others = session::Column::UserId.eq(change.user.0).and(session::Column::Id.ne(change.keep.0));
+            let ended = sessions::end(&transaction, others, "password_changed", change.at, change.tokens_until).await?;
+            email_tokens::void(&transaction, change.user.0, EmailPurpose::PasswordReset).await?;
+            transaction.commit().await?;
+            Ok(Some(ended))
+        };
+        Ok(self.database.run("change_password", replace).await?)
+    }
+
+    async fn reset_password(
+        &self,
+        token_hash: &str,
+        new: &PasswordHash,
+        now: DateTime<Utc>,
+        tokens_until: DateTime<Utc>,
+    ) -> Result<Option<(UserId, Vec<RevokedSession>)>, PortError> {
+        let proof = EmailProof::Link(token_hash.to_owned());
+        let reset = || async {
+            let transaction = self.database.begin().await?;
+            let spent = email_tokens::spend(&transaction, EmailPurpose::PasswordReset, &proof, now).await?;
+            let Some(id) = spent.map(|token| token.user_id) else { return Ok(None) };
+            let of_user = user::Column::Id.eq(id);
+            let replaced = user::Entity::update_many()
+                .col_expr(user::Column::PasswordHash, new.as_text().into())
+                .col_expr(user::Column::EmailVerified, true.into())
+                .col_expr(user::Column::UpdatedAt, now.into())
+                .filter(of_user.clone())
+                .filter(user::Column::Status.ne(UserStatus::Deleted.as_str()))
+                .exec(&transaction)
+                .await?
+                .rows_affected;
+            if replaced == 0 {
+                return Ok(None);
+            }
+            user::Entity::update_many()
+                .col_expr(user::Column::Status, UserStatus::Active.as_str().into())
+                .filter(of_user)
+                .filter(user::Column::Status.eq(UserStatus::Pending.as_str()))
+                .exec(&transaction)
+                .await?;
+            let all = session::Column::UserId.eq(id);
+            let ended = sessions::end(&transaction, all, "password_reset", now, tokens_until).await?;
+            transaction.commit().await?;
+            Ok(Some((UserId(id), ended)))
+        };
+        Ok(self.database.run("reset_password", reset).await?)
     }
 
     async fn has_email_token(

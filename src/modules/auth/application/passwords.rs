@@ -1,0 +1,110 @@
+//! A user changes the password, or sets a new one by a mailed link.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use super::{
+    AttemptLimiter, Failure, MailedToken, Mailer, PasswordChange, Passwords, RevocationSink, Settings, TokenIssuer,
+    UserStore, Verdict,
+};
+use crate::{
+    kernel::{Clock, Principal, Random},
+    modules::auth::domain::{Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, UserStatus},
+};
+
+/// Whoever asks for a mail is answered after at least this long, so that the work for an address that has an account does
+/// not show in the time.
+pub(crate) const STEADY: Duration = Duration::from_millis(100);
+
+/// The use cases.
+#[derive(Clone)]
+pub(crate) struct ManagePasswords {
+    pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) passwords: Arc<dyn Passwords>,
+    pub(crate) attempts: Arc<dyn AttemptLimiter>,
+    pub(crate) tokens: Arc<dyn TokenIssuer>,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) revocations: Arc<dyn RevocationSink>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl ManagePasswords {
+    /// Changes the caller's password and ends the caller's other sessions. Wrong attempts are counted apart from logins, so
+    /// that neither locks the other.
+    pub(crate) async fn change(
+        &self,
+        caller: &Principal,
+        client: IpAddr,
+        current: &PlainPassword,
+        new: &PlainPassword,
+    ) -> Result<(), Failure> {
+        let account = format!("password change of {}", caller.user_id);
+        self.attempts.check(&account, client).map_err(Failure::TooManyAttempts)?;
+        let user = self.users.find(caller.user_id).await?.ok_or(Failure::NotFound)?;
+        let verdict = self.passwords.verify(current, Some(&user.password_hash)).await?;
+        let is_right = verdict != Verdict::Wrong;
+        self.attempts.settle(&account, client, is_right).map_err(Failure::TooManyAttempts)?;
+        if !is_right {
+            return Err(Failure::InvalidCredentials);
+        }
+        let new = self.passwords.hash(new).await?;
+        let now = self.clock.now();
+        let change = PasswordChange {
+            user: user.id,
+            old: user.password_hash,
+            new,
+            keep: caller.session_id,
+            at: now,
+            tokens_until: now + self.settings.access_ttl,
+        };
+        // Changed meanwhile: what was compared is the password no longer.
+        let ended = self.users.change_password(&change).await?.ok_or(Failure::InvalidCredentials)?;
+        self.revocations.revoked(&ended);
+        tracing::info!(event = "password_changed", user_id = %change.user, sessions_ended = ended.len());
+        Ok(())
+    }
+
+    /// Mails a link to the address, if somebody has it; at most one an interval. The caller learns nothing.
+    pub(crate) async fn forgot(&self, email: &Email) -> Result<(), Failure> {
+        let (outcome, ()) = tokio::join!(self.mail_link(email), tokio::time::sleep(STEADY));
+        outcome
+    }
+
+    async fn mail_link(&self, email: &Email) -> Result<(), Failure> {
+        let Some(user) = self.users.find_by_email(email).await? else { return Ok(()) };
+        if !matches!(user.status, UserStatus::Active | UserStatus::Pending) {
+            return Ok(());
+        }
+        let whose = (user.id, &user.email);
+        let token = MailedToken::new(whose, EmailPurpose::PasswordReset, &*self.tokens, &*self.clock, &*self.random);
+        match self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await {
+            Ok(true) => self.mailer.post(token.reset_mail(&user.email, &self.settings.issuer)),
+            Ok(false) => {}
+            // An error would tell that there is an account.
+            Err(error) => tracing::warn!(event = "password_reset_mail_failed", user_id = %user.id, %error),
+        }
+        Ok(())
+    }
+
+    /// Whether a link would work now; to look spends nothing.
+    pub(crate) async fn is_live(&self, token: &str) -> Result<bool, Failure> {
+        let hash = self.tokens.digest(token);
+        Ok(self.users.has_email_token(EmailPurpose::PasswordReset, &hash, self.clock.now()).await?)
+    }
+
+    /// Sets a new password by a mailed token, and ends every session. Only success spends the token.
+    pub(crate) async fn reset(&self, token: &str, new: &PlainPassword) -> Result<(), Failure> {
+        // No hash is computed for a token that is not one.
+        if !self.is_live(token).await? {
+            return Err(Failure::InvalidEmailToken);
+        }
+        let new = self.passwords.hash(new).await?;
+        let (now, hash) = (self.clock.now(), self.tokens.digest(token));
+        let reset = self.users.reset_password(&hash, &new, now, now + self.settings.access_ttl).await?;
+        let (user, ended) = reset.ok_or(Failure::InvalidEmailToken)?;
+        self.revocations.revoked(&ended);
+        tracing::info!(event = "password_reset", user_id = %user, sessions_ended = ended.len());
+        Ok(())
+    }
+}
