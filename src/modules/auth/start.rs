@@ -39,6 +39,11 @@ use crate::{
     },
 };
 
+/// Between two looks for what has expired.
+const PURGE_EVERY: Duration = Duration::from_mins(10);
+/// Between two batches.
+const PURGE_PAUSE: Duration = Duration::from_millis(200);
+
 /// What the module needs from outside.
 pub struct AuthParts<'a> {
     /// `[auth]`.
@@ -62,6 +67,7 @@ pub struct Auth {
     api: Arc<dyn AuthApi>,
     database: Database,
     mails: Arc<MailQueue>,
+    purging: tokio::task::JoinHandle<()>,
 }
 
 /// What serving and administering have in common.
@@ -156,8 +162,9 @@ impl Auth {
             settings: core.settings.clone(),
             random: random.clone(),
         };
+        let purging = tokio::spawn(purge(core.store.clone(), clock.clone()));
         let administration = core.administration(clock, random);
-        Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails })
+        Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, purging })
     }
 
     /// Adds the module's routes to an application. They need an `Arc<TokenVerifier>` in the application's data.
@@ -188,6 +195,7 @@ impl Auth {
 
     /// Sends the mails that wait, and closes the database.
     pub async fn stop(&self) {
+        self.purging.abort();
         self.mails.stop(Duration::from_secs(5)).await;
         self.database.close().await;
     }
@@ -271,6 +279,23 @@ fn transport(config: &MailConfig) -> Result<MailTransport, Vec<SettingFault>> {
     MailTransport::parse(&config.transport, &config.from).map_err(|faults| {
         faults.into_iter().map(|fault| SettingFault::new(format!("mail.{}", fault.key), fault.detail)).collect()
     })
+}
+
+/// Takes away what has expired, now and then, until the module stops.
+async fn purge(store: Arc<Store>, clock: Arc<dyn Clock>) {
+    loop {
+        tokio::time::sleep(PURGE_EVERY).await;
+        loop {
+            match store.purge(clock.now()).await {
+                Ok(true) => tokio::time::sleep(PURGE_PAUSE).await,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(event = "purge_failed", %error);
+                    break;
+                }
+            }
+        }
+    }
 }
 
 async fn connect(config: &AuthConfig, database: &DatabaseConfig) -> Result<Database, StartError> {

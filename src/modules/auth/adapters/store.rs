@@ -3,6 +3,7 @@
 mod email_tokens;
 mod entities;
 mod keys;
+mod purge;
 mod sessions;
 mod users;
 

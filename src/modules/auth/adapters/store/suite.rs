@@ -324,3 +324,15 @@ async fn revocation(store: &impl SessionStore, owner: &User) {
     assert_eq!(ids(None, 359).await.len(), 3, "what has expired is left out");
     assert_eq!(ids(None, 399).await.len(), 1, "the token of the rotation lives longest");
 }
+
+/// A session that lives for long, and one that expires after its thousand seconds.
+pub(super) async fn sessions_of_two_ages<S: SessionStore + UserStore>(store: &S) -> (SessionId, SessionId) {
+    let owner = user("barbara@example.com");
+    store.register(&owner, &token(&owner, 0), RESEND_INTERVAL).await.unwrap();
+    let ended = session(&owner);
+    let alive = Session { expires_at: at(0) + TimeDelta::days(7), ..session(&owner) };
+    for session in [&alive, &ended] {
+        assert_eq!(store.insert(session, &owner.password_hash).await, Ok(true));
+    }
+    (alive.id, ended.id)
+}

@@ -6,7 +6,10 @@ use sea_orm::ConnectionTrait as _;
 use vestibule_migration::auth::Migrator;
 
 use super::{KeptKey, Store, memory::MemoryStore, suite};
-use crate::platform::database::{Database, migrate_down, migrate_up, migration_status};
+use crate::{
+    modules::auth::application::SessionStore,
+    platform::database::{Database, migrate_down, migrate_up, migration_status},
+};
 
 async fn sqlite(folder: &tempfile::TempDir) -> Database {
     let url = format!("sqlite://{}/new/auth.db", folder.path().display());
@@ -99,4 +102,24 @@ async fn two_instances_migrate_one_file_at_once() {
     assert!(migration_status::<Migrator>(&one).await.unwrap().iter().all(|m| m.applied));
     two.close().await;
     one.close().await;
+}
+
+async fn what_has_expired_is_purged(database: Database) {
+    let store = Store::new(database);
+    let (alive, ended) = suite::sessions_of_two_ages(&store).await;
+    let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap() + chrono::TimeDelta::days(2);
+    assert_eq!(store.purge(now).await, Ok(false));
+    assert!(SessionStore::find(&store, alive).await.unwrap().is_some());
+    assert!(SessionStore::find(&store, ended).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn purging_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    what_has_expired_is_purged(sqlite(&folder).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn purging_on_postgres() {
+    what_has_expired_is_purged(postgres("suite_purge").await).await;
 }

@@ -1,0 +1,55 @@
+//! Takes away what has expired, a bounded number of rows at a time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use uuid::Uuid;
+
+use super::{
+    Store,
+    entities::{email_token, session},
+};
+use crate::modules::auth::application::PortError;
+
+/// The most rows that one transaction takes away: short enough that no login waits for it.
+const BATCH: u64 = 500;
+/// How long a session is kept after its end, so that a token of it that comes late is still told what it was.
+const KEPT: TimeDelta = TimeDelta::days(1);
+
+impl Store {
+    /// Takes away one batch of sessions and of mailed tokens; `true` when there may be more. A session that was revoked
+    /// stays for as long as one of its access tokens could look valid.
+    pub(crate) async fn purge(&self, now: DateTime<Utc>) -> Result<bool, PortError> {
+        let before = now - KEPT;
+        let has_ended =
+            Condition::any().add(session::Column::ExpiresAt.lt(before)).add(session::Column::RevokedAt.lt(before));
+        let no_token_lives =
+            Condition::any().add(session::Column::RevokedUntil.is_null()).add(session::Column::RevokedUntil.lt(before));
+        let purge = || async {
+            let transaction = self.database.begin().await?;
+            let sessions: Vec<Uuid> = session::Entity::find()
+                .select_only()
+                .column(session::Column::Id)
+                .filter(has_ended.clone())
+                .filter(no_token_lives.clone())
+                .filter(session::Column::AccessExpiresAt.lt(now))
+                .limit(BATCH)
+                .into_tuple()
+                .all(&transaction)
+                .await?;
+            let tokens: Vec<Uuid> = email_token::Entity::find()
+                .select_only()
+                .column(email_token::Column::Id)
+                .filter(email_token::Column::ExpiresAt.lt(now))
+                .limit(BATCH)
+                .into_tuple()
+                .all(&transaction)
+                .await?;
+            let is_full = sessions.len() as u64 == BATCH || tokens.len() as u64 == BATCH;
+            session::Entity::delete_many().filter(session::Column::Id.is_in(sessions)).exec(&transaction).await?;
+            email_token::Entity::delete_many().filter(email_token::Column::Id.is_in(tokens)).exec(&transaction).await?;
+            transaction.commit().await?;
+            Ok(is_full)
+        };
+        Ok(self.database.run("purge_expired", purge).await?)
+    }
+}
