@@ -34,6 +34,8 @@ use super::{
 };
 use crate::kernel::{Clock, ErrorKind, Random, ids::new_uuid};
 
+/// What roles ask each other is found beneath.
+const INTERNAL: &str = "/internal/";
 /// The route label of requests that no route took.
 const UNMATCHED: &str = "unmatched";
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
@@ -252,6 +254,10 @@ impl Drop for Visit {
             None => (499, Arc::from(UNMATCHED)),
         };
         self.parts.metrics.record(&self.method, &route, status, duration, self.request_bytes, self.response_bytes);
+        // Processes of the same installation ask each other several times a second; nobody wants to read that.
+        if self.path.starts_with(INTERNAL) && status < 400 {
+            return;
+        }
         CURRENT.sync_scope(self.context.clone(), || {
             tracing::info!(
                 event = "request",
