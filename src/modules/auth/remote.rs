@@ -4,17 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 
 use super::api::{AuthApi, AuthError, Revocations};
-use crate::kernel::{ErrorKind, SessionId, StartError};
+use crate::{
+    kernel::{ErrorKind, SessionId, SettingFault, StartError},
+    platform::http::client::{ClientFault, HttpClient},
+};
 
+/// Until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a call may take.
 const DEADLINE: Duration = Duration::from_secs(3);
 /// How large an answer may be.
@@ -36,7 +36,7 @@ pub(super) struct RevokedBody {
 
 struct RemoteAuth {
     base: String,
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: HttpClient,
 }
 
 /// The `auth` role at a base URL such as `http://auth:8001`; nothing is connected yet.
@@ -44,28 +44,26 @@ pub fn remote(base_url: &str) -> Result<Arc<dyn AuthApi>, StartError> {
     let base = base_url.trim_end_matches('/').to_owned();
     let is_url = base.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some());
     if !is_url {
-        let fault = crate::kernel::SettingFault::new("services.auth", "expected a URL such as \"http://auth:8001\"");
+        let fault = SettingFault::new("services.auth", "expected a URL such as \"http://auth:8001\"");
         return Err(StartError::Settings(vec![fault]));
     }
-    let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(4).build(connector);
-    Ok(Arc::new(RemoteAuth { base, client }))
+    Ok(Arc::new(RemoteAuth { base, client: HttpClient::new(CONNECT_TIMEOUT) }))
 }
 
 impl RemoteAuth {
-    async fn get(&self, path_and_query: &str) -> Result<Bytes, AuthError> {
-        let call = async {
-            let uri = format!("{}{path_and_query}", self.base).parse::<http::Uri>().map_err(|e| e.to_string())?;
-            let response = self.client.get(uri).await.map_err(|error| error.to_string())?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|e| e.to_string())?;
-            if status == http::StatusCode::OK { Ok(body.to_bytes()) } else { Err(format!("it answered {status}")) }
-        };
-        match tokio::time::timeout(DEADLINE, call).await {
-            Ok(Ok(body)) => Ok(body),
-            Ok(Err(why)) => Err(unavailable(&why)),
-            Err(_) => Err(AuthError { kind: ErrorKind::Timeout, detail: "the auth role did not answer".to_owned() }),
+    async fn get(&self, path_and_query: &str) -> Result<Vec<u8>, AuthError> {
+        let request = http::Request::get(format!("{}{path_and_query}", self.base)).body(Full::<Bytes>::default());
+        let request = request.map_err(|error| unavailable(&error.to_string()))?;
+        let answer = self.client.fetch(request, DEADLINE, MAX_ANSWER).await.map_err(|fault| match fault {
+            ClientFault::Timeout => {
+                AuthError { kind: ErrorKind::Timeout, detail: "the auth role did not answer".into() }
+            }
+            fault => unavailable(&fault.to_string()),
+        })?;
+        if answer.status != http::StatusCode::OK {
+            return Err(unavailable(&format!("it answered {}", answer.status)));
         }
+        Ok(answer.body)
     }
 }
 
@@ -77,7 +75,7 @@ fn unavailable(why: &str) -> AuthError {
 impl AuthApi for RemoteAuth {
     async fn verification_keys(&self) -> Result<String, AuthError> {
         let body = self.get("/.well-known/jwks.json").await?;
-        String::from_utf8(body.to_vec()).map_err(|_| unavailable("its keys are no text"))
+        String::from_utf8(body).map_err(|_| unavailable("its keys are no text"))
     }
 
     async fn revocations(&self, after: Option<String>, wait: Duration) -> Result<Revocations, AuthError> {
