@@ -14,7 +14,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ErrorKind, FieldFault};
 pub use ids::{SessionId, UserId};
 pub use page::{Page, PageRequest};
-pub use principal::Principal;
+pub use principal::{FIRST_PARTY, Principal, Subject};
 pub use random::Random;
 pub use role::Role;
 pub use settings::{SettingFault, StartError};

@@ -4,6 +4,8 @@ use sea_orm_migration::prelude::*;
 
 mod m20261121_000001_accounts;
 mod m20261121_000002_registrations;
+mod m20261121_000003_grants;
+mod m20261121_000004_audit;
 
 /// Applies and takes back the schema of accounts, sessions and keys.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +14,12 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_accounts::Migration), Box::new(m20261121_000002_registrations::Migration)]
+        vec![
+            Box::new(m20261121_000001_accounts::Migration),
+            Box::new(m20261121_000002_registrations::Migration),
+            Box::new(m20261121_000003_grants::Migration),
+            Box::new(m20261121_000004_audit::Migration),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

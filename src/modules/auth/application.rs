@@ -1,6 +1,8 @@
 //! What can be done with accounts and sessions: one use case a file, and the ports they need.
 
 mod administer_users;
+mod audit;
+mod authenticate;
 mod failure;
 mod issue_tokens;
 mod log_in;
@@ -16,14 +18,17 @@ mod settings;
 mod verify_email;
 
 pub(crate) use administer_users::AdministerUsers;
+pub(crate) use audit::Audit;
+pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
-pub(crate) use log_in::{LogIn, LoginAttempt};
+pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, EmailProof, Mail, Mailer, PasswordChange, Passwords, PortError, RefreshGrant,
-    Registered, RevocationSink, RevokedSession, Rotation, SessionStore, TokenIssuer, UserStore, Verdict,
+    AccessGrant, AttemptLimiter, AuditFilter, AuditStore, EmailProof, Mail, Mailer, PasswordChange, Passwords,
+    PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleStore, Rotation, SessionStore,
+    TokenIssuer, UserStore, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

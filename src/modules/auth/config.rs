@@ -54,6 +54,8 @@ pub struct TokensConfig {
     pub access_ttl: Span,
     /// How long a refresh token works.
     pub refresh_ttl: Span,
+    /// How long a session lasts at most, however often it is refreshed.
+    pub session_ttl: Span,
     /// For how long a spent refresh token answers with the token it already gave.
     pub refresh_reuse_leeway: Span,
     /// How old the knowledge of revocations may be before no token is accepted.
@@ -139,6 +141,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     let is_whole = |span: Span| span.get().as_secs() > 0 && span.get().subsec_nanos() == 0;
     must(is_whole(tokens.access_ttl), "tokens.access_ttl", "expected whole seconds, at least one");
     must(is_whole(tokens.refresh_ttl), "tokens.refresh_ttl", "expected whole seconds, at least one");
+    must(is_whole(tokens.session_ttl), "tokens.session_ttl", "expected whole seconds, at least one");
     must(
         !tokens.revocation_max_staleness.get().is_zero(),
         "tokens.revocation_max_staleness",

@@ -23,8 +23,8 @@ use super::{
     },
     api::{AuthApi, UserAdministration},
     application::{
-        AdministerUsers, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, Passwords, Profile, Refresh, Register,
-        Registration, ServeVerifiers, Sessions, Settings, TokenIssuer, VerifyEmail,
+        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, Passwords, Profile,
+        Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenIssuer, VerifyEmail,
     },
     config::{self, AuthConfig},
 };
@@ -90,7 +90,8 @@ impl Auth {
             Arc::new(QueuedMailer { queue: mails.clone(), clock: clock.clone(), random: random.clone() });
         let (revoked, revoked_here) = watch::channel(0);
         let sink = Arc::new(VerifierSink { verifier: parts.verifier.clone(), revoked });
-        let tokens = IssueTokens { issuer: core.issuer.clone(), settings: core.settings.clone() };
+        let tokens =
+            IssueTokens { issuer: core.issuer.clone(), roles: core.store.clone(), settings: core.settings.clone() };
         let api: Arc<dyn AuthApi> = Arc::new(ServeVerifiers {
             sessions: core.store.clone(),
             issuer: core.issuer.clone(),
@@ -117,10 +118,13 @@ impl Auth {
                 settings: core.settings.clone(),
             },
             log_in: LogIn {
-                users: core.store.clone(),
+                authenticate: Authenticate {
+                    users: core.store.clone(),
+                    passwords: core.passwords.clone(),
+                    attempts: attempts.clone(),
+                    settings: core.settings.clone(),
+                },
                 sessions: core.store.clone(),
-                passwords: core.passwords.clone(),
-                attempts: attempts.clone(),
                 tokens: tokens.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
@@ -156,6 +160,7 @@ impl Auth {
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
+            audit: core.audit(&clock, &random),
             profile: Profile { users: core.store.clone(), clock: clock.clone() },
             api: api.clone(),
             verifier: parts.verifier,
@@ -225,6 +230,10 @@ impl Core {
         let issuer = JwtIssuer::new(keys, settings.clone(), clock.clone(), random.clone());
         let passwords = PooledPasswords::start(&config.password).map_err(cannot("start password hashing"))?;
         Ok(Self { database, store, issuer: Arc::new(issuer), passwords: Arc::new(passwords), settings })
+    }
+
+    fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {
+        Audit { store: self.store.clone(), clock: clock.clone(), random: random.clone() }
     }
 
     fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Arc<dyn UserAdministration> {
@@ -321,6 +330,7 @@ fn settings_of(config: &AuthConfig) -> Settings {
         min_password_length: config.password.min_length,
         access_ttl: delta(config.tokens.access_ttl),
         refresh_ttl: delta(config.tokens.refresh_ttl),
+        session_ttl: delta(config.tokens.session_ttl),
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
     }
 }

@@ -14,7 +14,7 @@ use actix_web::{
 
 use super::problem::{FORBIDDEN, Problem, ProblemType, UNAUTHENTICATED, UNAVAILABLE};
 use crate::{
-    kernel::Principal,
+    kernel::{Principal, UserId},
     platform::tokens::{TokenFault, TokenVerifier},
 };
 
@@ -110,6 +110,19 @@ impl Caller {
     /// Refuses the caller unless the token carries this permission.
     pub fn must(&self, permission: &str) -> Result<(), Problem> {
         if self.0.may(permission) { Ok(()) } else { Err(forbidden(permission)) }
+    }
+
+    /// The user who calls; a client that speaks for itself is refused.
+    pub fn user(&self) -> Result<UserId, Problem> {
+        self.0.user().ok_or_else(|| Problem::new(&FORBIDDEN, "this needs the token of a user"))
+    }
+
+    /// The user who calls, logged in with us directly: what an account's owner alone may do is not for the clients that the
+    /// owner let in, nor for API keys.
+    pub fn owner(&self) -> Result<UserId, Problem> {
+        let user = self.user()?;
+        let refused = || Problem::new(&FORBIDDEN, "this needs a token of a login with address and password");
+        self.0.is_first_party().then_some(user).ok_or_else(refused)
     }
 }
 

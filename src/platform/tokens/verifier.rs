@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{KeyRing, RevocationSet};
 use crate::{
-    kernel::{Clock, Principal, SessionId, UserId},
+    kernel::{Clock, Principal, SessionId, Subject, UserId},
     platform::json,
 };
 
@@ -26,7 +26,7 @@ const REMEMBERED_TOKENS: u64 = 10_000;
 pub struct AccessClaims {
     /// The issuer.
     pub iss: String,
-    /// The user.
+    /// The user; the client itself when it speaks for nobody else.
     pub sub: String,
     /// Who the token is for.
     pub aud: String,
@@ -44,8 +44,9 @@ pub struct AccessClaims {
     pub scope: String,
     /// Role names.
     pub roles: Vec<String>,
-    /// The user's address.
-    pub email: String,
+    /// The user's address, when the token tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     /// `access`.
     #[serde(rename = "type")]
     pub kind: String,
@@ -202,7 +203,11 @@ impl TokenVerifier {
         }
         let wrong = |_| TokenFault::Invalid("the token's claims are not those of an access token");
         Ok(Principal {
-            user_id: claims.sub.parse::<UserId>().map_err(wrong)?,
+            subject: if claims.sub == claims.client_id {
+                Subject::Client(claims.sub)
+            } else {
+                Subject::User(claims.sub.parse::<UserId>().map_err(wrong)?)
+            },
             session_id: claims.sid.parse::<SessionId>().map_err(wrong)?,
             client_id: claims.client_id,
             email: claims.email,

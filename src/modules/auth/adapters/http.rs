@@ -30,7 +30,10 @@ use crate::{
     kernel::Random,
     modules::auth::{
         api::AuthApi,
-        application::{LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail},
+        application::{
+            Audit, LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
+        },
+        domain::Origin,
     },
     platform::{
         http::{Problem, RequestContext, problem::METHOD_NOT_ALLOWED},
@@ -48,6 +51,7 @@ pub(crate) struct UseCases {
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) settings: Arc<Settings>,
@@ -98,6 +102,12 @@ fn client_of(request: &HttpRequest) -> IpAddr {
     let context = request.extensions().get::<RequestContext>().map(|context| context.client_ip);
     let peer = || request.peer_addr().map(|peer| peer.ip());
     context.or_else(peer).unwrap_or(IpAddr::from([0, 0, 0, 0]))
+}
+
+/// Where a request comes from, for the audit log.
+fn origin_of(request: &HttpRequest) -> Origin {
+    let context = request.extensions().get::<RequestContext>().map(|context| context.request_id.to_string());
+    Origin { address: Some(client_of(request)), user_agent: user_agent_of(request), request_id: context }
 }
 
 /// What the client calls itself, cut to what is worth keeping.

@@ -1,9 +1,11 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
+mod audit;
 mod email_tokens;
 mod entities;
 mod keys;
 mod purge;
+mod roles;
 mod sessions;
 mod users;
 

@@ -10,7 +10,7 @@ use crate::{
     kernel::{Clock, FieldFault, Page, PageRequest, Random, UserId, error::ValueFault},
     modules::auth::{
         api::{AuthError, CreateUser, UserAdministration, UserView},
-        domain::{DisplayName, Email, PlainPassword, RoleName, USER, User, UserStatus},
+        domain::{DisplayName, Email, PlainPassword, RoleName, User, UserStatus},
     },
 };
 
@@ -46,7 +46,7 @@ impl AdministerUsers {
         match (email, password, display_name, roles) {
             (Some(email), Some(password), Some(display_name), Some(mut roles)) => {
                 if roles.is_empty() {
-                    roles.push(USER);
+                    roles.push(RoleName::user());
                 }
                 roles.sort_unstable();
                 roles.dedup();

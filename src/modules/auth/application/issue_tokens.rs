@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-use super::{AccessGrant, Failure, RefreshGrant, Settings, TokenIssuer};
-use crate::{kernel::SessionId, modules::auth::domain::User};
-
-/// The client of a login with address and password.
-pub(crate) const FIRST_PARTY: &str = "vestibule";
+use super::{AccessGrant, Failure, RefreshGrant, RoleStore, Settings, TokenIssuer};
+use crate::{
+    kernel::Subject,
+    modules::auth::domain::{ADMIN_PERMISSIONS, RoleCatalog, Session, User},
+};
 
 /// A pair of tokens. It cannot be printed.
 #[derive(Clone)]
@@ -31,65 +31,89 @@ pub(crate) struct IssuedTokens {
 #[derive(Clone)]
 pub(crate) struct IssueTokens {
     pub(crate) issuer: Arc<dyn TokenIssuer>,
+    pub(crate) roles: Arc<dyn RoleStore>,
     pub(crate) settings: Arc<Settings>,
 }
 
 impl IssueTokens {
-    /// A fresh pair for this user's session.
-    pub(crate) fn pair(
+    /// A fresh pair for this user's session. The session's own expiry is not looked at, its end is.
+    pub(crate) async fn pair(
         &self,
         user: &User,
-        session: SessionId,
+        session: &Session,
         generation: i64,
         now: DateTime<Utc>,
     ) -> Result<IssuedTokens, Failure> {
-        let (access, access_expires_at) = self.access(user, session, now)?;
+        let (access, access_expires_at) = self.access(user, session, now).await?;
         let issued_at = now.trunc_subsecs(0);
-        let expires_at = issued_at + self.settings.refresh_ttl;
-        let grant = RefreshGrant { user: user.id, session, generation, issued_at, expires_at };
+        let expires_at = (issued_at + self.settings.refresh_ttl).min(session.ends_at.trunc_subsecs(0));
+        let grant = RefreshGrant { user: user.id, session: session.id, generation, issued_at, expires_at };
         Ok(IssuedTokens {
             access,
-            expires_in: self.settings.access_ttl.num_seconds(),
+            expires_in: (access_expires_at - issued_at).num_seconds(),
             refresh: self.issuer.refresh(&grant)?,
-            refresh_expires_in: self.settings.refresh_ttl.num_seconds(),
+            refresh_expires_in: (expires_at - issued_at).num_seconds(),
             access_expires_at,
             refresh_expires_at: expires_at,
         })
     }
 
     /// A fresh access token beside a refresh token that was given before.
-    pub(crate) fn beside(
+    pub(crate) async fn beside(
         &self,
         user: &User,
-        session: SessionId,
+        session: &Session,
         refresh: String,
-        refresh_expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<IssuedTokens, Failure> {
-        let (access, access_expires_at) = self.access(user, session, now)?;
+        let (access, access_expires_at) = self.access(user, session, now).await?;
+        let issued_at = now.trunc_subsecs(0);
         Ok(IssuedTokens {
             access,
-            expires_in: self.settings.access_ttl.num_seconds(),
+            expires_in: (access_expires_at - issued_at).num_seconds(),
             refresh,
-            refresh_expires_in: (refresh_expires_at - now.trunc_subsecs(0)).num_seconds(),
+            refresh_expires_in: (session.expires_at - issued_at).num_seconds(),
             access_expires_at,
-            refresh_expires_at,
+            refresh_expires_at: session.expires_at,
         })
     }
 
-    fn access(&self, user: &User, session: SessionId, now: DateTime<Utc>) -> Result<(String, DateTime<Utc>), Failure> {
+    /// An access token for this user's session, and when it expires: not after the session's end.
+    async fn access(
+        &self,
+        user: &User,
+        session: &Session,
+        now: DateTime<Utc>,
+    ) -> Result<(String, DateTime<Utc>), Failure> {
         let issued_at = now.trunc_subsecs(0);
-        let expires_at = issued_at + self.settings.access_ttl;
+        let expires_at = (issued_at + self.settings.access_ttl).min(session.ends_at.trunc_subsecs(0));
+        let catalog = self.roles.catalog().await?;
+        let permissions = catalog.permissions_of(&user.roles);
+        let scope = match &session.scope {
+            None => permissions.join(" "),
+            Some(granted) => still_granted(granted, &permissions, &catalog),
+        };
+        let tells_email = session.scope.is_none() || scope.split(' ').any(|scope| scope == "email");
         let grant = AccessGrant {
-            user: user.id,
-            session,
-            client_id: FIRST_PARTY.to_owned(),
-            scope: user.permissions().join(" "),
+            subject: Subject::User(user.id),
+            session: session.id,
+            client_id: session.client_id.clone(),
+            scope,
+            audience: session.audience.clone(),
             roles: user.role_names(),
-            email: user.email.to_string(),
+            email: tells_email.then(|| user.email.to_string()),
             issued_at,
             expires_at,
         };
         Ok((self.issuer.access(&grant)?, expires_at))
     }
+}
+
+/// What was granted to a client, less the permissions that the user does not have, or no longer.
+fn still_granted(granted: &str, permissions: &[String], catalog: &RoleCatalog) -> String {
+    let is_permission = |scope: &str| {
+        ADMIN_PERMISSIONS.contains(&scope) || catalog.0.values().any(|role| role.permissions.contains(scope))
+    };
+    let holds = |scope: &&str| !is_permission(scope) || permissions.iter().any(|held| held == scope);
+    granted.split(' ').filter(holds).collect::<Vec<_>>().join(" ")
 }

@@ -39,9 +39,10 @@ impl ManagePasswords {
         current: &PlainPassword,
         new: &PlainPassword,
     ) -> Result<(), Failure> {
-        let account = format!("password change of {}", caller.user_id);
+        let caller_id = caller.user().ok_or(Failure::NotFound)?;
+        let account = format!("password change of {caller_id}");
         self.attempts.check(&account, client).map_err(Failure::TooManyAttempts)?;
-        let user = self.users.find(caller.user_id).await?.ok_or(Failure::NotFound)?;
+        let user = self.users.find(caller_id).await?.ok_or(Failure::NotFound)?;
         let verdict = self.passwords.verify(current, Some(&user.password_hash)).await?;
         let is_right = verdict != Verdict::Wrong;
         self.attempts.settle(&account, client, is_right).map_err(Failure::TooManyAttempts)?;

@@ -1,15 +1,21 @@
 //! What the use cases need from outside. An implementation keeps what the comments oblige it to; the suites in
 //! `adapters/store/suite.rs` hold every store to it.
 
+mod audit;
+mod roles;
+
 use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    kernel::{Page, PageRequest, SessionId, UserId},
+    kernel::{Page, PageRequest, SessionId, Subject, UserId},
     modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
 };
+
+pub(crate) use audit::{AuditFilter, AuditStore};
+pub(crate) use roles::RoleStore;
 
 /// Why a port failed, beyond what its own answers say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -154,9 +160,9 @@ pub(crate) type RevokedSession = (SessionId, DateTime<Utc>);
 /// Where sessions are kept.
 #[async_trait]
 pub(crate) trait SessionStore: Send + Sync {
-    /// Keeps a new session if its user still has this password and is neither suspended nor deleted; `false` otherwise. So
-    /// no login that began before a reset outlives it.
-    async fn insert(&self, session: &Session, password: &PasswordHash) -> Result<bool, PortError>;
+    /// Keeps a new session if its user is neither suspended nor deleted and, when one is given, still has this password;
+    /// `false` otherwise. So no login that began before a reset outlives it.
+    async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError>;
     /// The living sessions of a user, by their beginning.
     async fn list_alive(
         &self,
@@ -214,12 +220,15 @@ pub(crate) trait Passwords: Send + Sync {
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AccessGrant {
-    pub(crate) user: UserId,
+    /// `sub`: a user, or the client itself.
+    pub(crate) subject: Subject,
     pub(crate) session: SessionId,
     pub(crate) client_id: String,
     pub(crate) scope: String,
+    /// `aud`, when it is not the configured one (RFC 8707).
+    pub(crate) audience: Option<String>,
     pub(crate) roles: Vec<String>,
-    pub(crate) email: String,
+    pub(crate) email: Option<String>,
     pub(crate) issued_at: DateTime<Utc>,
     pub(crate) expires_at: DateTime<Utc>,
 }

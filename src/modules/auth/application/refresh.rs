@@ -47,7 +47,7 @@ impl Refresh {
                         return Ok(issued);
                     }
                 }
-                RefreshDecision::Replay => return self.replay(&user, &session, token, now),
+                RefreshDecision::Replay => return self.replay(&user, &session, token, now).await,
                 RefreshDecision::Reused => return self.end(&grant, now).await,
                 RefreshDecision::Ended => return Err(Failure::InvalidRefreshToken),
             }
@@ -63,7 +63,7 @@ impl Refresh {
         token: &str,
         now: DateTime<Utc>,
     ) -> Result<Option<IssuedTokens>, Failure> {
-        let issued = self.tokens.pair(user, session.id, session.generation + 1, now)?;
+        let issued = self.tokens.pair(user, session, session.generation + 1, now).await?;
         let rotation = Rotation {
             session: session.id,
             spent: session.generation,
@@ -75,11 +75,17 @@ impl Refresh {
         Ok(self.sessions.rotate(&rotation).await?.then_some(issued))
     }
 
-    fn replay(&self, user: &User, session: &Session, token: &str, now: DateTime<Utc>) -> Result<IssuedTokens, Failure> {
+    async fn replay(
+        &self,
+        user: &User,
+        session: &Session,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<IssuedTokens, Failure> {
         let sealed = session.sealed_successor.as_deref().unwrap_or_default();
         // A token of the right number that does not open the seal is not the one that was spent.
         let successor = self.issuer.open(sealed, token).ok_or(Failure::InvalidRefreshToken)?;
-        self.tokens.beside(user, session.id, successor, session.expires_at, now)
+        self.tokens.beside(user, session, successor, now).await
     }
 
     async fn end(&self, grant: &RefreshGrant, now: DateTime<Utc>) -> Result<IssuedTokens, Failure> {

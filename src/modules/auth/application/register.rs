@@ -11,7 +11,7 @@ use crate::{
     modules::auth::{
         api::UserView,
         domain::{
-            Credentials, DisplayName, Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, USER, User, UserStatus,
+            Credentials, DisplayName, Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, RoleName, User, UserStatus,
         },
     },
 };
@@ -52,7 +52,7 @@ impl Register {
             email_verified: false,
             display_name: command.display_name,
             status: if verify { UserStatus::Pending } else { UserStatus::Active },
-            roles: vec![USER],
+            roles: vec![RoleName::user()],
             password_hash,
             created_at: now,
             updated_at: now,

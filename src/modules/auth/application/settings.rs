@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) access_ttl: TimeDelta,
     /// How long a refresh token works.
     pub(crate) refresh_ttl: TimeDelta,
+    /// How long a session lasts at most, however often it is refreshed.
+    pub(crate) session_ttl: TimeDelta,
     /// For how long a spent refresh token answers with the token it already gave.
     pub(crate) refresh_reuse_leeway: TimeDelta,
 }

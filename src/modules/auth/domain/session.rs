@@ -18,9 +18,20 @@ pub(crate) struct Device {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) user_id: UserId,
+    /// Whose tokens these are: our own, or an OAuth client's.
     pub(crate) client_id: String,
+    /// What a client was granted, separated by spaces; `None`: everything that the user's roles permit.
+    pub(crate) scope: Option<String>,
+    /// Who the access tokens are for, when it is not the configured audience (RFC 8707).
+    pub(crate) audience: Option<String>,
     pub(crate) device: Device,
     pub(crate) created_at: DateTime<Utc>,
+    /// When the user last proved who it is.
+    pub(crate) authenticated_at: DateTime<Utc>,
+    /// How, as RFC 8176 names it, separated by spaces: `pwd`, `pwd otp`.
+    pub(crate) methods: String,
+    /// When it ends, however often it is refreshed.
+    pub(crate) ends_at: DateTime<Utc>,
     /// When the newest refresh token expires, and the session with it.
     pub(crate) expires_at: DateTime<Utc>,
     /// The number of the only refresh token that is not spent.
@@ -91,8 +102,13 @@ mod tests {
             id: SessionId(uuid::Uuid::nil()),
             user_id: UserId(uuid::Uuid::nil()),
             client_id: "vestibule".to_owned(),
+            scope: None,
+            audience: None,
             device: Device::default(),
             created_at: at(0),
+            authenticated_at: at(0),
+            methods: "pwd".to_owned(),
+            ends_at: at(2_000),
             expires_at: at(1_000),
             generation,
             rotated_at: Some(at(rotated_secs)),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{DisplayName, Email, PasswordHash, RoleName, permissions_of};
+use super::{DisplayName, Email, PasswordHash, RoleName};
 use crate::kernel::{UserId, error::ValueFault};
 
 /// What state an account is in.
@@ -76,11 +76,6 @@ impl User {
         }
     }
 
-    /// What the user's roles permit.
-    pub(crate) fn permissions(&self) -> Vec<&'static str> {
-        permissions_of(&self.roles)
-    }
-
     /// The names of the user's roles.
     pub(crate) fn role_names(&self) -> Vec<String> {
         self.roles.iter().map(|role| role.as_str().to_owned()).collect()
@@ -91,7 +86,7 @@ impl User {
 mod tests {
     use rstest::rstest;
 
-    use super::{super::USER, *};
+    use super::*;
     use LoginRefusal::{Deleted, EmailNotVerified, Suspended};
 
     #[rstest]
@@ -116,7 +111,7 @@ mod tests {
             email_verified,
             display_name: None,
             status,
-            roles: vec![USER],
+            roles: vec![RoleName::user()],
             password_hash: PasswordHash::from_text(String::new()),
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,

@@ -65,6 +65,7 @@ fn configuration() -> config::AuthConfig {
             audience: "vestibule".to_owned(),
             access_ttl: Span::secs(1_800),
             refresh_ttl: Span::secs(604_800),
+            session_ttl: Span::secs(2_592_000),
             refresh_reuse_leeway: Span::secs(10),
             revocation_max_staleness: Span::secs(30),
         },

@@ -51,7 +51,10 @@ pub(super) fn count(
                 }
             }
             match identify(verifier, request) {
-                Identity::Known(principal) => limiter.take(policy, Subject::User(principal.user_id)),
+                Identity::Known(principal) => match &principal.subject {
+                    crate::kernel::Subject::User(id) => limiter.take(policy, Subject::User(*id)),
+                    crate::kernel::Subject::Client(id) => limiter.take(policy, Subject::Text(id.as_bytes())),
+                },
                 Identity::Anonymous | Identity::Refused(_) => limiter.take(policy, ip),
             }
         }
@@ -105,7 +108,10 @@ pub(super) fn hash_key(on: &HashOn, outgoing: &Outgoing<'_>) -> Option<u64> {
     let headers = &outgoing.head.headers;
     match on {
         HashOn::ClientIp => Some(hash_bytes(outgoing.context.client_ip.to_string().as_bytes())),
-        HashOn::User => outgoing.principal.map(|principal| hash_bytes(principal.user_id.0.as_bytes())),
+        HashOn::User => outgoing.principal.map(|principal| match &principal.subject {
+            crate::kernel::Subject::User(id) => hash_bytes(id.0.as_bytes()),
+            crate::kernel::Subject::Client(id) => hash_bytes(id.as_bytes()),
+        }),
         HashOn::Header(name) => headers.get(name).map(|value| hash_bytes(value.as_bytes())),
         HashOn::Cookie(wanted) => {
             let lines = headers.get_all("cookie").filter_map(|line| line.to_str().ok());

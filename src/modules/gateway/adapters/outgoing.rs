@@ -131,8 +131,9 @@ impl Outgoing<'_> {
         set(TRACESTATE, self.context.trace.state.as_deref().and_then(text));
         set(header::VIA, self.via());
         if let Some(principal) = self.principal {
-            set(X_USER_ID, text(&principal.user_id.to_string()));
-            set(X_USER_EMAIL, HeaderValue::from_bytes(principal.email.as_bytes()).ok());
+            set(X_USER_ID, text(&principal.subject.to_string()));
+            let email = principal.email.as_deref();
+            set(X_USER_EMAIL, email.and_then(|email| HeaderValue::from_bytes(email.as_bytes()).ok()));
             set(X_USER_ROLES, text(&principal.roles.join(",")));
             set(X_USER_SCOPES, text(&principal.scopes.join(" ")));
         }

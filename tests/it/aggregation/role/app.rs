@@ -10,7 +10,7 @@ use actix_web::{
 };
 use serde_json::{Value, json};
 use vestibule::{
-    kernel::{Principal, SessionId, SystemClock, UserId},
+    kernel::{Principal, SessionId, SystemClock, Subject, UserId},
     modules::aggregation::{Aggregation, AggregationConfig, AggregationParts, WorkerCommand},
     platform::http::{Problem, authentication::Identity},
 };
@@ -105,10 +105,10 @@ impl TestRole {
 fn principal(scopes: &[&str]) -> Principal {
     let id = "0190a5b0-0000-7000-8000-000000000001".parse().unwrap();
     Principal {
-        user_id: UserId(id),
+        subject: Subject::User(UserId(id)),
         session_id: SessionId(id),
         client_id: "test".to_owned(),
-        email: "user@example.com".to_owned(),
+        email: Some("user@example.com".to_owned()),
         roles: vec!["user".to_owned()],
         scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
         expires_at: chrono::DateTime::UNIX_EPOCH,

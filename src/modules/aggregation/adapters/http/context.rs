@@ -57,8 +57,9 @@ pub(super) fn headers(request: &HttpRequest) -> RequestHeaders {
     let mut client: Vec<(String, String)> = client.collect();
     if let Identity::Known(principal) = identify(request) {
         let (roles, scopes) = (principal.roles.join(","), principal.scopes.join(" "));
-        let said = [principal.user_id.to_string(), principal.email.clone(), roles, scopes];
-        client.extend(IDENTITY.map(str::to_owned).into_iter().zip(said));
+        let said = [Some(principal.subject.to_string()), principal.email.clone(), Some(roles), Some(scopes)];
+        let said = IDENTITY.into_iter().zip(said);
+        client.extend(said.filter_map(|(name, value)| Some((name.to_owned(), value?))));
     }
     let mut trace = Vec::new();
     if let Some(context) = request.extensions().get::<RequestContext>() {

@@ -11,7 +11,7 @@ use crate::platform::http::{Problem, authentication::Caller};
     responses((status = 204, description = "The session has ended"), (status = 401, description = "`unauthenticated`"))
 )]
 pub(super) async fn log_out(caller: Caller, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    let ended = cases.log_out.one(caller.0.user_id, caller.0.session_id).await;
+    let ended = cases.log_out.one(caller.user()?, caller.0.session_id).await;
     counted("logout", ended.map_err(Problem::from))?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -22,6 +22,6 @@ pub(super) async fn log_out(caller: Caller, cases: web::Data<UseCases>) -> Resul
     responses((status = 204, description = "All sessions have ended"), (status = 401, description = "`unauthenticated`"))
 )]
 pub(super) async fn log_out_everywhere(caller: Caller, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    counted("logout", cases.log_out.all(caller.0.user_id).await.map_err(Problem::from))?;
+    counted("logout", cases.log_out.all(caller.owner()?).await.map_err(Problem::from))?;
     Ok(HttpResponse::NoContent().finish())
 }

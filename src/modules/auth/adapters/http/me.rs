@@ -74,12 +74,12 @@ pub(super) async fn change(
         Some(_) => return Err(Failure::PreconditionFailed.into()),
     };
     let Some(name) = name else { return Ok(answer(user)) };
-    Ok(answer(cases.profile.rename(caller.0.user_id, name, unless_changed_since).await?))
+    Ok(answer(cases.profile.rename(caller.owner()?, name, unless_changed_since).await?))
 }
 
 /// A token may outlive its user by a moment.
 async fn load(caller: &Caller, cases: &UseCases) -> Result<UserView, Problem> {
-    match cases.profile.show(caller.0.user_id).await {
+    match cases.profile.show(caller.user()?).await {
         Err(Failure::NotFound) => Err(refusal(Some(&TokenFault::Invalid("the token's user is gone")))),
         outcome => Ok(outcome?),
     }

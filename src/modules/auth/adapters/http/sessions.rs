@@ -58,7 +58,7 @@ pub(super) async fn list(
     query: web::Query<PageQuery>,
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
-    let page = cases.sessions.list(caller.0.user_id, &query.into_inner().read()?).await?;
+    let page = cases.sessions.list(caller.owner()?, &query.into_inner().read()?).await?;
     let items = page.items.iter().map(|session| SessionBody::new(session, caller.0.session_id)).collect();
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
@@ -81,6 +81,6 @@ pub(super) async fn end(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.parse().map_err(|_| Failure::NotFound)?;
-    counted("end_session", cases.sessions.end(caller.0.user_id, id).await.map_err(Problem::from))?;
+    counted("end_session", cases.sessions.end(caller.owner()?, id).await.map_err(Problem::from))?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -27,7 +27,7 @@ pub(super) async fn verify(mut fields: Fields, cases: web::Data<UseCases>) -> Re
     let state = match cases.verifier.verify(token.as_deref().unwrap_or_default()) {
         Ok(principal) => TokenStateBody {
             active: true,
-            sub: Some(principal.user_id.to_string()),
+            sub: Some(principal.subject.to_string()),
             roles: Some(principal.roles.clone()),
             permissions: Some(principal.scopes.clone()),
             exp: Some(principal.expires_at.timestamp()),

@@ -9,11 +9,12 @@ use crate::{
     kernel::{Page, PageRequest, SessionId, UserId},
     modules::auth::{
         application::{
-            EmailProof, PasswordChange, PortError, Registered, RevokedSession, Rotation, SessionStore, UserStore,
+            AuditFilter, AuditStore, EmailProof, PasswordChange, PortError, Registered, RevokedSession, Rotation,
+            SessionStore, UserStore,
         },
         domain::{
-            Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL,
-            REGISTRATION_MAILS, Session, USER, User, UserStatus,
+            AuditEntry, Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL,
+            REGISTRATION_MAILS, RoleName, Session, User, UserStatus,
         },
     },
 };
@@ -24,6 +25,7 @@ struct State {
     tokens: Vec<EmailToken>,
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
+    audit: Vec<AuditEntry>,
 }
 
 #[derive(Default)]
@@ -67,7 +69,7 @@ impl UserStore for MemoryStore {
         let mut state = self.state();
         if let Some(owner) = state.users.iter_mut().find(|kept| kept.email == user.email) {
             let id = owner.id;
-            let is_waiting = owner.status == UserStatus::Pending && owner.roles == [USER];
+            let is_waiting = owner.status == UserStatus::Pending && owner.roles == [RoleName::user()];
             if verification.registration.is_some() && is_waiting {
                 owner.password_hash = PasswordHash::none();
                 let token = EmailToken { user_id: id, ..verification.clone() };
@@ -226,11 +228,11 @@ impl UserStore for MemoryStore {
 
 #[async_trait]
 impl SessionStore for MemoryStore {
-    async fn insert(&self, session: &Session, password: &PasswordHash) -> Result<bool, PortError> {
+    async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError> {
         let mut state = self.state();
         let is_unchanged = state.users.iter().any(|user| {
             user.id == session.user_id
-                && user.password_hash == *password
+                && password.is_none_or(|password| user.password_hash == *password)
                 && matches!(user.status, UserStatus::Active | UserStatus::Pending)
         });
         if is_unchanged {
@@ -309,4 +311,35 @@ impl SessionStore for MemoryStore {
         revoked.sort_by_key(|(id, _)| at(*id));
         Ok(revoked)
     }
+}
+
+#[async_trait]
+impl AuditStore for MemoryStore {
+    async fn append(&self, entry: &AuditEntry) -> Result<(), PortError> {
+        self.state().audit.push(entry.clone());
+        Ok(())
+    }
+
+    async fn read(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditEntry>, PortError> {
+        let mut entries = self.state().audit.clone();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
+        entries.retain(|entry| matches(filter, entry));
+        let before = page.cursor.clone();
+        let mut rest =
+            entries.into_iter().filter(|one| before.as_ref().is_none_or(|cursor| one.id.to_string() < *cursor));
+        let items: Vec<AuditEntry> = rest.by_ref().take(page.limit as usize).collect();
+        let next_cursor = rest.next().and(items.last()).map(|entry| entry.id.to_string());
+        Ok(Page { items, next_cursor })
+    }
+}
+
+fn matches(filter: &AuditFilter, entry: &AuditEntry) -> bool {
+    let is_action = |wanted: &String| {
+        if wanted.ends_with('.') { entry.action.starts_with(wanted) } else { entry.action == *wanted }
+    };
+    filter.actor.as_ref().is_none_or(|actor| entry.actor.id().as_ref() == Some(actor))
+        && filter.action.as_ref().is_none_or(is_action)
+        && filter.target.as_ref().is_none_or(|target| entry.target.as_ref().is_some_and(|(_, id)| id == target))
+        && filter.since.is_none_or(|since| entry.at >= since)
+        && filter.until.is_none_or(|until| entry.at < until)
 }

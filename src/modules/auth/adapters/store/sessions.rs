@@ -24,19 +24,19 @@ use crate::{
 
 #[async_trait]
 impl SessionStore for Store {
-    async fn insert(&self, session: &Session, password: &PasswordHash) -> Result<bool, PortError> {
+    async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError> {
         let insert = || async {
             let transaction = self.database.begin().await?;
             // Who changes this user waits until the session is there to be ended, or was first. The row is written with
             // what it holds.
-            let unchanged = user::Entity::update_many()
+            let mut claim = user::Entity::update_many()
                 .col_expr(user::Column::Status, Expr::col(user::Column::Status))
                 .filter(user::Column::Id.eq(session.user_id.0))
-                .filter(user::Column::PasswordHash.eq(password.as_text()))
-                .filter(user::Column::Status.is_in([UserStatus::Active, UserStatus::Pending].map(UserStatus::as_str)))
-                .exec(&transaction)
-                .await?
-                .rows_affected;
+                .filter(user::Column::Status.is_in([UserStatus::Active, UserStatus::Pending].map(UserStatus::as_str)));
+            if let Some(password) = password {
+                claim = claim.filter(user::Column::PasswordHash.eq(password.as_text()));
+            }
+            let unchanged = claim.exec(&transaction).await?.rows_affected;
             if unchanged == 0 {
                 return Ok(false);
             }
@@ -194,6 +194,11 @@ fn row_of(session: &Session) -> session::ActiveModel {
         id: Set(session.id.0),
         user_id: Set(session.user_id.0),
         client_id: Set(session.client_id.clone()),
+        scope: Set(session.scope.clone()),
+        audience: Set(session.audience.clone()),
+        authenticated_at: Set(Some(session.authenticated_at)),
+        methods: Set(Some(session.methods.clone())),
+        ends_at: Set(Some(session.ends_at)),
         created_at: Set(session.created_at),
         expires_at: Set(session.expires_at),
         generation: Set(session.generation),
@@ -213,6 +218,11 @@ fn session_of(row: session::Model) -> Session {
         id: SessionId(row.id),
         user_id: UserId(row.user_id),
         client_id: row.client_id,
+        scope: row.scope,
+        audience: row.audience,
+        authenticated_at: row.authenticated_at.unwrap_or(row.created_at),
+        methods: row.methods.unwrap_or_else(|| "pwd".to_owned()),
+        ends_at: row.ends_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
         device: Device { user_agent: row.user_agent, address: row.address },
         created_at: row.created_at,
         expires_at: row.expires_at,

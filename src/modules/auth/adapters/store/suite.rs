@@ -8,10 +8,12 @@ use futures_util::future::join_all;
 use crate::{
     kernel::{PageRequest, Random as _, SessionId, SystemClock, UserId, ids::new_uuid},
     modules::auth::{
-        application::{EmailProof, PasswordChange, Registered, Rotation, SessionStore, UserStore},
+        application::{
+            AuditFilter, AuditStore, EmailProof, PasswordChange, Registered, Rotation, SessionStore, UserStore,
+        },
         domain::{
-            Credentials, Device, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, RESEND_INTERVAL, Session,
-            USER, User, UserStatus,
+            Actor, AuditEntry, Credentials, Device, DisplayName, Email, EmailPurpose, EmailToken, Origin, Outcome,
+            PasswordHash, RESEND_INTERVAL, RoleName, Session, User, UserStatus,
         },
     },
     platform::random::SystemRandom,
@@ -29,7 +31,7 @@ fn user(email: &str) -> User {
         email_verified: false,
         display_name: Some(DisplayName::parse("Ada").unwrap()),
         status: UserStatus::Pending,
-        roles: vec![USER],
+        roles: vec![RoleName::user()],
         password_hash: PasswordHash::from_text("hash".to_owned()),
         created_at: at(0),
         updated_at: at(0),
@@ -56,8 +58,13 @@ fn session(user: &User) -> Session {
         id: SessionId::new(&SystemClock, &SystemRandom),
         user_id: user.id,
         client_id: "vestibule".to_owned(),
+        scope: Some("openid profile".to_owned()),
+        audience: None,
         device: Device { user_agent: Some("curl".to_owned()), address: None },
         created_at: at(0),
+        authenticated_at: at(0),
+        methods: "pwd otp".to_owned(),
+        ends_at: at(5_000),
         expires_at: at(1_000),
         generation: 0,
         rotated_at: None,
@@ -225,7 +232,7 @@ async fn passwords<S: SessionStore + UserStore + 'static>(store: Arc<S>) {
     store.register(&hedy, &token(&hedy, 0), RESEND_INTERVAL).await.unwrap();
     let (one, two, late) = (session(&hedy), session(&hedy), session(&hedy));
     for session in [&one, &two] {
-        assert_eq!(store.insert(session, &kept("hash")).await, Ok(true));
+        assert_eq!(store.insert(session, Some(&kept("hash"))).await, Ok(true));
     }
     let change = |old: &str, new: &str| PasswordChange {
         user: hedy.id,
@@ -237,13 +244,13 @@ async fn passwords<S: SessionStore + UserStore + 'static>(store: Arc<S>) {
     };
     assert_eq!(store.change_password(&change("wrong", "lost")).await, Ok(None));
     assert_eq!(store.change_password(&change("hash", "second")).await, Ok(Some(vec![(two.id, at(310))])));
-    assert_eq!(store.insert(&late, &kept("hash")).await, Ok(false), "it was begun with the old password");
+    assert_eq!(store.insert(&late, Some(&kept("hash"))).await, Ok(false), "it was begun with the old password");
     let alive = async |limit, cursor| {
         let page = store.list_alive(hedy.id, &PageRequest { limit, cursor }, at(20)).await.unwrap();
         (page.items.into_iter().map(|session| session.id).collect::<Vec<_>>(), page.next_cursor)
     };
     assert_eq!(alive(20, None).await, (vec![one.id], None));
-    assert_eq!(store.insert(&late, &kept("second")).await, Ok(true));
+    assert_eq!(store.insert(&late, Some(&kept("second"))).await, Ok(true));
     let (first, cursor) = alive(1, None).await;
     let (second, end) = alive(1, cursor).await;
     assert_eq!((first.len(), second.len(), end), (1, 1, None));
@@ -271,7 +278,7 @@ async fn passwords<S: SessionStore + UserStore + 'static>(store: Arc<S>) {
 
 async fn rotation<S: SessionStore + 'static>(store: Arc<S>, owner: &User) {
     let session = session(owner);
-    assert_eq!(store.insert(&session, &owner.password_hash).await, Ok(true));
+    assert_eq!(store.insert(&session, Some(&owner.password_hash)).await, Ok(true));
     assert_eq!(store.find(session.id).await.unwrap().as_ref(), Some(&session));
     let rotation = |spent, mark, now| Rotation {
         session: session.id,
@@ -300,7 +307,7 @@ async fn rotation<S: SessionStore + 'static>(store: Arc<S>, owner: &User) {
 async fn revocation(store: &impl SessionStore, owner: &User) {
     let (one, two, three) = (session(owner), session(owner), session(owner));
     for session in [&one, &two, &three] {
-        assert_eq!(store.insert(session, &owner.password_hash).await, Ok(true));
+        assert_eq!(store.insert(session, Some(&owner.password_hash)).await, Ok(true));
     }
     assert_eq!(
         store.revoke(one.id, "test", at(50), at(250)).await,
@@ -332,7 +339,53 @@ pub(super) async fn sessions_of_two_ages<S: SessionStore + UserStore>(store: &S)
     let ended = session(&owner);
     let alive = Session { expires_at: at(0) + TimeDelta::days(7), ..session(&owner) };
     for session in [&alive, &ended] {
-        assert_eq!(store.insert(session, &owner.password_hash).await, Ok(true));
+        assert_eq!(store.insert(session, Some(&owner.password_hash)).await, Ok(true));
     }
     (alive.id, ended.id)
+}
+
+/// Every promise of [`AuditStore`].
+pub(super) async fn audit<S: AuditStore>(store: Arc<S>) {
+    let (ada, bob) = (UserId::new(&SystemClock, &SystemRandom), UserId::new(&SystemClock, &SystemRandom));
+    let line = |number: i64, actor: Actor, action: &str, target: Option<UserId>| AuditEntry {
+        id: uuid::Uuid::from_u128(u128::try_from(number).unwrap()),
+        at: at(number),
+        actor,
+        action: action.to_owned(),
+        outcome: if number % 2 == 0 { Outcome::Success } else { Outcome::Failure },
+        target: target.map(|id| ("user".to_owned(), id.to_string())),
+        origin: Origin {
+            address: Some("2001:db8::1".parse().unwrap()),
+            user_agent: Some("curl".to_owned()),
+            request_id: Some("r-1".to_owned()),
+        },
+        details: serde_json::json!({"number": number}).as_object().unwrap().clone(),
+    };
+    let lines = [
+        line(1, Actor::Anonymous, "login.failed", Some(ada)),
+        line(2, Actor::User(ada), "session.created", Some(ada)),
+        line(3, Actor::CommandLine, "user.suspended", Some(bob)),
+        line(4, Actor::Client("shop".to_owned()), "token.issued", None),
+        line(5, Actor::User(ada), "session.revoked", None),
+    ];
+    for entry in &lines {
+        store.append(entry).await.unwrap();
+    }
+    let all = PageRequest { limit: 100, cursor: None };
+    let read = async |filter: AuditFilter| store.read(&filter, &all).await.unwrap().items;
+    let mut newest_first = lines.to_vec();
+    newest_first.reverse();
+    assert_eq!(read(AuditFilter::default()).await, newest_first);
+    let numbers = |entries: Vec<AuditEntry>| entries.iter().map(|entry| entry.id.as_u128()).collect::<Vec<_>>();
+    let by = |filter| async { numbers(read(filter).await) };
+    assert_eq!(by(AuditFilter { actor: Some(ada.to_string()), ..AuditFilter::default() }).await, [5, 2]);
+    assert_eq!(by(AuditFilter { target: Some(ada.to_string()), ..AuditFilter::default() }).await, [2, 1]);
+    assert_eq!(by(AuditFilter { action: Some("session.".to_owned()), ..AuditFilter::default() }).await, [5, 2]);
+    assert_eq!(by(AuditFilter { action: Some("session".to_owned()), ..AuditFilter::default() }).await, [0; 0]);
+    let window = AuditFilter { since: Some(at(2)), until: Some(at(4)), ..AuditFilter::default() };
+    assert_eq!(by(window).await, [3, 2]);
+    let first = store.read(&AuditFilter::default(), &PageRequest { limit: 3, cursor: None }).await.unwrap();
+    let rest = PageRequest { limit: 3, cursor: first.next_cursor.clone() };
+    let rest = store.read(&AuditFilter::default(), &rest).await.unwrap();
+    assert_eq!((numbers(first.items), numbers(rest.items), rest.next_cursor), (vec![5, 4, 3], vec![2, 1], None));
 }

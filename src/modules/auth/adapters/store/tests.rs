@@ -36,6 +36,7 @@ async fn postgres(schema: &str) -> Database {
 async fn in_memory() {
     suite::users(Arc::new(MemoryStore::default())).await;
     suite::sessions(Arc::new(MemoryStore::default())).await;
+    suite::audit(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,12 +45,15 @@ async fn on_sqlite() {
     suite::users(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::sessions(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_postgres() {
     suite::users(Arc::new(Store::new(postgres("suite_users").await))).await;
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
+    suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
 }
 
 async fn only_one_key_becomes_active(database: Database) {

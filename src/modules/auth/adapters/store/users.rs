@@ -22,7 +22,7 @@ use crate::{
         application::{EmailProof, PasswordChange, PortError, Registered, RevokedSession, UserStore},
         domain::{
             DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL, REGISTRATION_MAILS,
-            RoleName, USER, User, UserStatus,
+            RoleName, User, UserStatus,
         },
     },
 };
@@ -285,7 +285,7 @@ async fn taken(
     let gone = || DbErr::Custom("the address was taken and is no longer".to_owned());
     let owner = find().await?.ok_or_else(gone)?.id;
     let roles = roles_of(connection, [owner].into_iter()).await?.remove(&owner).unwrap_or_default();
-    if token.registration.is_some() && roles == [USER.as_str()] {
+    if token.registration.is_some() && roles == [RoleName::user().as_str()] {
         // The account waits: it loses its password, so that only a mailed link decides whose counts. Who verifies at the
         // same moment comes before this change or after it.
         let waiting = user::Entity::update_many()

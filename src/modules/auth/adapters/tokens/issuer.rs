@@ -93,8 +93,8 @@ impl TokenIssuer for JwtIssuer {
     fn access(&self, grant: &AccessGrant) -> Result<String, PortError> {
         let claims = AccessClaims {
             iss: self.settings.issuer.clone(),
-            sub: grant.user.to_string(),
-            aud: self.settings.audience.clone(),
+            sub: grant.subject.to_string(),
+            aud: grant.audience.clone().unwrap_or_else(|| self.settings.audience.clone()),
             exp: grant.expires_at.timestamp(),
             iat: grant.issued_at.timestamp(),
             jti: new_uuid(&*self.clock, &*self.random).to_string(),
