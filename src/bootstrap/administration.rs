@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::RoleSet;
-use crate::{config::Config, kernel::StartError, modules::auth::api::UserAdministration};
+use crate::{config::Config, kernel::StartError, modules::auth::api::Administration};
 #[cfg(feature = "auth")]
 use crate::{
     kernel::{Role, SystemClock},
@@ -11,8 +11,8 @@ use crate::{
     platform::random::SystemRandom,
 };
 
-/// Administration of users, on the database of `auth`. Fails where the role is not compiled in.
-pub async fn administration(config: &Config) -> Result<Arc<dyn UserAdministration>, StartError> {
+/// Administration, on the database of `auth`. Fails where the role is not compiled in.
+pub async fn administration(config: &Config) -> Result<Administration, StartError> {
     #[cfg(feature = "auth")]
     let opened =
         auth::administration_only(&config.auth, &config.database, Arc::new(SystemClock), Arc::new(SystemRandom)).await;
@@ -22,7 +22,7 @@ pub async fn administration(config: &Config) -> Result<Arc<dyn UserAdministratio
 }
 
 #[cfg(not(feature = "auth"))]
-async fn missing(_: &Config) -> Result<Arc<dyn UserAdministration>, StartError> {
+async fn missing(_: &Config) -> Result<Administration, StartError> {
     std::future::ready(Err(StartError::Failed("role `auth` is not compiled into this binary".to_owned()))).await
 }
 

@@ -75,7 +75,7 @@ impl UserCommand {
         };
         let shown = block_on(async {
             let users =
-                bootstrap::administration(&loaded.config).await.map_err(|error| start_failure(&loaded, error))?;
+                bootstrap::administration(&loaded.config).await.map_err(|error| start_failure(&loaded, error))?.users;
             match (self, password) {
                 (Self::Create(create), Some(password)) => {
                     let user = users.create_user(create.command(password)).await.map_err(refused)?;

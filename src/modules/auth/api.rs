@@ -1,6 +1,6 @@
 //! What other modules, and the command line, may ask of `auth`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -29,6 +29,13 @@ pub struct Revocations {
     pub sessions: Vec<(SessionId, DateTime<Utc>)>,
     /// Where to go on.
     pub cursor: String,
+}
+
+/// What operators do from the command line.
+#[derive(Clone)]
+pub struct Administration {
+    /// Accounts.
+    pub users: Arc<dyn UserAdministration>,
 }
 
 /// Administration of users from the command line.

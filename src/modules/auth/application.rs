@@ -26,9 +26,9 @@ pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditStore, EmailProof, Mail, Mailer, PasswordChange, Passwords,
-    PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleStore, Rotation, SessionStore,
-    TokenIssuer, UserStore, Verdict,
+    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, EmailProof, Mail, Mailer, PasswordChange,
+    PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation,
+    SessionRepository, TokenSigner, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

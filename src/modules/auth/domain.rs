@@ -2,6 +2,7 @@
 //! No IO, no framework.
 
 mod audit;
+mod client;
 mod email;
 mod email_token;
 mod name;
@@ -11,6 +12,7 @@ mod session;
 mod user;
 
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
+pub(crate) use client::{Client, ClientProof, GrantType, RedirectUri};
 pub(crate) use email::Email;
 pub(crate) use email_token::{
     Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL,

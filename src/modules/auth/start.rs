@@ -21,10 +21,10 @@ use super::{
         store::Store,
         tokens::{JwtIssuer, SigningKeys},
     },
-    api::{AuthApi, UserAdministration},
+    api::{Administration, AuthApi},
     application::{
-        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, Passwords, Profile,
-        Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenIssuer, VerifyEmail,
+        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, PasswordHasher,
+        Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
     },
     config::{self, AuthConfig},
 };
@@ -63,7 +63,7 @@ pub struct AuthParts<'a> {
 /// The running module.
 pub struct Auth {
     use_cases: Arc<UseCases>,
-    administration: Arc<dyn UserAdministration>,
+    administration: Administration,
     api: Arc<dyn AuthApi>,
     database: Database,
     mails: Arc<MailQueue>,
@@ -74,8 +74,8 @@ pub struct Auth {
 struct Core {
     database: Database,
     store: Arc<Store>,
-    issuer: Arc<dyn TokenIssuer>,
-    passwords: Arc<dyn Passwords>,
+    issuer: Arc<dyn TokenSigner>,
+    passwords: Arc<dyn PasswordHasher>,
     settings: Arc<Settings>,
 }
 
@@ -188,8 +188,8 @@ impl Auth {
         self.api.clone()
     }
 
-    /// Administration of users.
-    pub fn administration(&self) -> Arc<dyn UserAdministration> {
+    /// Administration.
+    pub fn administration(&self) -> Administration {
         self.administration.clone()
     }
 
@@ -236,14 +236,15 @@ impl Core {
         Audit { store: self.store.clone(), clock: clock.clone(), random: random.clone() }
     }
 
-    fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Arc<dyn UserAdministration> {
-        Arc::new(AdministerUsers {
+    fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
+        let users = AdministerUsers {
             users: self.store.clone(),
             passwords: self.passwords.clone(),
             clock,
             random,
             settings: self.settings.clone(),
-        })
+        };
+        Administration { users: Arc::new(users) }
     }
 }
 
@@ -253,7 +254,7 @@ pub async fn administration_only(
     database: &DatabaseConfig,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-) -> Result<Arc<dyn UserAdministration>, StartError> {
+) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
     Ok(core.administration(clock, random))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::modules::auth::{
-    application::{Passwords, PortError, Verdict},
+    application::{PasswordHasher, PortError, Verdict},
     config::PasswordConfig,
     domain::{PasswordHash, PlainPassword},
 };
@@ -35,7 +35,7 @@ impl PooledPasswords {
 }
 
 #[async_trait]
-impl Passwords for PooledPasswords {
+impl PasswordHasher for PooledPasswords {
     async fn hash(&self, password: &PlainPassword) -> Result<PasswordHash, PortError> {
         let (hasher, password) = (self.hasher.clone(), password.clone());
         let hash = self.pool.run(move || hasher.hash(password.expose())).await?;

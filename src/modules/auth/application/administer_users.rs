@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 
-use super::{Failure, Passwords, Settings, UserStore, view_of};
+use super::{Failure, PasswordHasher, Settings, UserRepository, view_of};
 use crate::{
     kernel::{Clock, FieldFault, Page, PageRequest, Random, UserId, error::ValueFault},
     modules::auth::{
@@ -18,8 +18,8 @@ use crate::{
 /// `POST /auth/verify-email/resend`.
 #[derive(Clone)]
 pub(crate) struct AdministerUsers {
-    pub(crate) users: Arc<dyn UserStore>,
-    pub(crate) passwords: Arc<dyn Passwords>,
+    pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) passwords: Arc<dyn PasswordHasher>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Arc<Settings>,

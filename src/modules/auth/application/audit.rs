@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::AuditStore;
+use super::AuditLog;
 use crate::{
     kernel::{Clock, Random, ids::new_uuid},
     modules::auth::domain::{Actor, AuditEntry, Origin, Outcome},
@@ -14,7 +14,7 @@ use crate::{
 /// The audit log, as use cases write it.
 #[derive(Clone)]
 pub(crate) struct Audit {
-    pub(crate) store: Arc<dyn AuditStore>,
+    pub(crate) store: Arc<dyn AuditLog>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }

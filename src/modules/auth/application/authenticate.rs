@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{AttemptLimiter, Failure, Passwords, Settings, UserStore, Verdict};
+use super::{AttemptLimiter, Failure, PasswordHasher, Settings, UserRepository, Verdict};
 use crate::modules::auth::domain::{Email, LoginRefusal, PlainPassword, User};
 
 /// What a login says.
@@ -11,6 +11,8 @@ use crate::modules::auth::domain::{Email, LoginRefusal, PlainPassword, User};
 pub(crate) struct LoginAttempt {
     pub(crate) email: Email,
     pub(crate) password: PlainPassword,
+    /// The second factor's code, when one was typed.
+    pub(crate) code: Option<String>,
     /// Where it comes from.
     pub(crate) client: IpAddr,
     /// What the client calls itself.
@@ -28,8 +30,8 @@ pub(crate) struct Authenticated {
 /// The use case, for everything that begins with a login: tokens, and the pages' own sessions.
 #[derive(Clone)]
 pub(crate) struct Authenticate {
-    pub(crate) users: Arc<dyn UserStore>,
-    pub(crate) passwords: Arc<dyn Passwords>,
+    pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) passwords: Arc<dyn PasswordHasher>,
     pub(crate) attempts: Arc<dyn AttemptLimiter>,
     pub(crate) settings: Arc<Settings>,
 }

@@ -15,6 +15,9 @@ pub(crate) enum Failure {
     /// No such user, or another password; which of the two is never told.
     #[error("the address or the password is wrong")]
     InvalidCredentials,
+    /// The password is right, and a second factor is on.
+    #[error("a code of the second factor is needed")]
+    MfaRequired,
     /// The password is right, the address not yet verified.
     #[error("the e-mail address has to be verified first")]
     EmailNotVerified,
@@ -60,7 +63,7 @@ impl Failure {
     /// The kind.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
-            Self::InvalidCredentials | Self::InvalidRefreshToken | Self::RefreshTokenReused => {
+            Self::InvalidCredentials | Self::MfaRequired | Self::InvalidRefreshToken | Self::RefreshTokenReused => {
                 ErrorKind::Unauthenticated
             }
             Self::EmailNotVerified | Self::AccountSuspended | Self::RegistrationClosed => ErrorKind::Forbidden,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-use super::{AccessGrant, Failure, RefreshGrant, RoleStore, Settings, TokenIssuer};
+use super::{AccessGrant, Failure, RefreshGrant, RoleRepository, Settings, TokenSigner};
 use crate::{
     kernel::Subject,
     modules::auth::domain::{ADMIN_PERMISSIONS, RoleCatalog, Session, User},
@@ -30,8 +30,8 @@ pub(crate) struct IssuedTokens {
 /// Makes tokens.
 #[derive(Clone)]
 pub(crate) struct IssueTokens {
-    pub(crate) issuer: Arc<dyn TokenIssuer>,
-    pub(crate) roles: Arc<dyn RoleStore>,
+    pub(crate) issuer: Arc<dyn TokenSigner>,
+    pub(crate) roles: Arc<dyn RoleRepository>,
     pub(crate) settings: Arc<Settings>,
 }
 

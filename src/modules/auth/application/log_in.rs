@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Authenticate, Authenticated, Failure, IssueTokens, IssuedTokens, LoginAttempt, SessionStore};
+use super::{Authenticate, Authenticated, Failure, IssueTokens, IssuedTokens, LoginAttempt, SessionRepository};
 use crate::{
     kernel::{Clock, FIRST_PARTY, Random, SessionId},
     modules::auth::domain::{Device, Session},
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct LogIn {
     pub(crate) authenticate: Authenticate,
-    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) tokens: IssueTokens,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

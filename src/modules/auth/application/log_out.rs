@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Failure, RevocationSink, SessionStore, Settings};
+use super::{Failure, RevocationSink, SessionRepository, Settings};
 use crate::kernel::{Clock, SessionId, UserId};
 
 /// The use cases.
 #[derive(Clone)]
 pub(crate) struct LogOut {
-    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<Settings>,

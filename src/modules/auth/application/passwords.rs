@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
-    AttemptLimiter, Failure, MailedToken, Mailer, PasswordChange, Passwords, RevocationSink, Settings, TokenIssuer,
-    UserStore, Verdict,
+    AttemptLimiter, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, RevocationSink, Settings,
+    TokenSigner, UserRepository, Verdict,
 };
 use crate::{
     kernel::{Clock, Principal, Random},
@@ -18,10 +18,10 @@ pub(crate) const STEADY: Duration = Duration::from_millis(100);
 /// The use cases.
 #[derive(Clone)]
 pub(crate) struct ManagePasswords {
-    pub(crate) users: Arc<dyn UserStore>,
-    pub(crate) passwords: Arc<dyn Passwords>,
+    pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) passwords: Arc<dyn PasswordHasher>,
     pub(crate) attempts: Arc<dyn AttemptLimiter>,
-    pub(crate) tokens: Arc<dyn TokenIssuer>,
+    pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
     pub(crate) clock: Arc<dyn Clock>,

@@ -2,6 +2,7 @@
 //! `adapters/store/suite.rs` hold every store to it.
 
 mod audit;
+mod clients;
 mod roles;
 
 use std::{net::IpAddr, time::Duration};
@@ -14,8 +15,9 @@ use crate::{
     modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
 };
 
-pub(crate) use audit::{AuditFilter, AuditStore};
-pub(crate) use roles::RoleStore;
+pub(crate) use audit::{AuditFilter, AuditLog};
+pub(crate) use clients::ClientRepository;
+pub(crate) use roles::RoleRepository;
 
 /// Why a port failed, beyond what its own answers say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +52,7 @@ pub(crate) enum Registered {
 
 /// Where users are kept.
 #[async_trait]
-pub(crate) trait UserStore: Send + Sync {
+pub(crate) trait UserRepository: Send + Sync {
     /// Inserts a user with a token for its address, both or neither. When the address is taken it MUST note `taken_notice`
     /// for its owner unless one was noted within `interval`, change nothing else of the owner, and take about as long as a
     /// success: one transaction, one commit. Concurrent calls with one address MUST end with one user.
@@ -159,7 +161,7 @@ pub(crate) type RevokedSession = (SessionId, DateTime<Utc>);
 
 /// Where sessions are kept.
 #[async_trait]
-pub(crate) trait SessionStore: Send + Sync {
+pub(crate) trait SessionRepository: Send + Sync {
     /// Keeps a new session if its user is neither suspended nor deleted and, when one is given, still has this password;
     /// `false` otherwise. So no login that began before a reset outlives it.
     async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError>;
@@ -210,7 +212,7 @@ pub(crate) enum Verdict {
 
 /// Hashes passwords.
 #[async_trait]
-pub(crate) trait Passwords: Send + Sync {
+pub(crate) trait PasswordHasher: Send + Sync {
     /// A new hash. `Unavailable` when the hashing is overloaded, and never later than its timeout.
     async fn hash(&self, password: &PlainPassword) -> Result<PasswordHash, PortError>;
     /// Compares. Without a hash it MUST do the work of a comparison with a hash written today, and say `Wrong`.
@@ -245,7 +247,7 @@ pub(crate) struct RefreshGrant {
 
 /// Signs tokens, and reads its own.
 #[async_trait]
-pub(crate) trait TokenIssuer: Send + Sync {
+pub(crate) trait TokenSigner: Send + Sync {
     /// An access token (RFC 9068).
     fn access(&self, grant: &AccessGrant) -> Result<String, PortError>;
     /// A refresh token.

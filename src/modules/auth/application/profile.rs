@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Failure, UserStore};
+use super::{Failure, UserRepository};
 use crate::{
     kernel::{Clock, UserId},
     modules::auth::{
@@ -31,7 +31,7 @@ pub(crate) fn view_of(user: &User) -> UserView {
 /// The use cases.
 #[derive(Clone)]
 pub(crate) struct Profile {
-    pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 

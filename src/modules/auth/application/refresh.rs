@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Failure, IssueTokens, IssuedTokens, RefreshGrant, RevocationSink, Rotation, SessionStore, TokenIssuer, UserStore,
+    Failure, IssueTokens, IssuedTokens, RefreshGrant, RevocationSink, Rotation, SessionRepository, TokenSigner,
+    UserRepository,
 };
 use crate::{
     kernel::Clock,
@@ -19,10 +20,10 @@ const LOOKS: usize = 3;
 /// The use case.
 #[derive(Clone)]
 pub(crate) struct Refresh {
-    pub(crate) users: Arc<dyn UserStore>,
-    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) tokens: IssueTokens,
-    pub(crate) issuer: Arc<dyn TokenIssuer>,
+    pub(crate) issuer: Arc<dyn TokenSigner>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
     pub(crate) clock: Arc<dyn Clock>,
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Failure, Mail, MailedToken, Mailer, Passwords, Registered, Registration, Settings, TokenIssuer, UserStore, view_of,
+    Failure, Mail, MailedToken, Mailer, PasswordHasher, Registered, Registration, Settings, TokenSigner,
+    UserRepository, view_of,
 };
 use crate::{
     kernel::{Clock, Random, UserId},
@@ -27,9 +28,9 @@ pub(crate) struct RegisterCommand {
 /// The use case.
 #[derive(Clone)]
 pub(crate) struct Register {
-    pub(crate) users: Arc<dyn UserStore>,
-    pub(crate) passwords: Arc<dyn Passwords>,
-    pub(crate) tokens: Arc<dyn TokenIssuer>,
+    pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) passwords: Arc<dyn PasswordHasher>,
+    pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
-use super::{Failure, SessionStore, TokenIssuer};
+use super::{Failure, SessionRepository, TokenSigner};
 use crate::{
     kernel::{Clock, ErrorKind},
     modules::auth::api::{AuthApi, AuthError, Revocations},
@@ -19,8 +19,8 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 /// The use cases.
 #[derive(Clone)]
 pub(crate) struct ServeVerifiers {
-    pub(crate) sessions: Arc<dyn SessionStore>,
-    pub(crate) issuer: Arc<dyn TokenIssuer>,
+    pub(crate) sessions: Arc<dyn SessionRepository>,
+    pub(crate) issuer: Arc<dyn TokenSigner>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Counts the revocations of this process; what other instances revoke is found in the store.
     pub(crate) revoked_here: watch::Receiver<u64>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Failure, RevocationSink, SessionStore, Settings};
+use super::{Failure, RevocationSink, SessionRepository, Settings};
 use crate::{
     kernel::{Clock, Page, PageRequest, SessionId, UserId},
     modules::auth::domain::Session,
@@ -11,7 +11,7 @@ use crate::{
 /// The use cases.
 #[derive(Clone)]
 pub(crate) struct Sessions {
-    pub(crate) store: Arc<dyn SessionStore>,
+    pub(crate) store: Arc<dyn SessionRepository>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<Settings>,

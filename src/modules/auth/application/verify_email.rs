@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use super::{EmailProof, Failure, Mail, Mailer, STEADY, Settings, TokenIssuer, UserStore};
+use super::{EmailProof, Failure, Mail, Mailer, STEADY, Settings, TokenSigner, UserRepository};
 use crate::{
     kernel::{Clock, Random, UserId, ids::new_uuid},
     modules::auth::domain::{Email, EmailPurpose, EmailToken, RESEND_INTERVAL},
@@ -24,7 +24,7 @@ impl MailedToken {
     pub(crate) fn new(
         (user_id, email): (UserId, &Email),
         purpose: EmailPurpose,
-        digests: &dyn TokenIssuer,
+        digests: &dyn TokenSigner,
         clock: &dyn Clock,
         random: &dyn Random,
     ) -> Self {
@@ -68,7 +68,7 @@ impl MailedToken {
     }
 }
 
-fn code_hash(digests: &dyn TokenIssuer, email: &Email, code: &str) -> String {
+fn code_hash(digests: &dyn TokenSigner, email: &Email, code: &str) -> String {
     digests.digest(&format!("{email} {code}"))
 }
 
@@ -85,8 +85,8 @@ fn as_typed(code: &str) -> String {
 /// The use cases around the proof of an address.
 #[derive(Clone)]
 pub(crate) struct VerifyEmail {
-    pub(crate) users: Arc<dyn UserStore>,
-    pub(crate) tokens: Arc<dyn TokenIssuer>,
+    pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

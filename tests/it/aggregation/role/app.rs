@@ -10,7 +10,7 @@ use actix_web::{
 };
 use serde_json::{Value, json};
 use vestibule::{
-    kernel::{Principal, SessionId, SystemClock, Subject, UserId},
+    kernel::{Principal, SessionId, Subject, SystemClock, UserId},
     modules::aggregation::{Aggregation, AggregationConfig, AggregationParts, WorkerCommand},
     platform::http::{Problem, authentication::Identity},
 };

@@ -42,12 +42,13 @@ pub(super) async fn log_in(
 async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Result<HttpResponse, Problem> {
     let email = fields.required("email", Email::parse);
     let password = fields.required("password", PlainPassword::given);
-    // Accepted and not looked at while no account has a second factor.
-    fields.optional("code", |text| Ok(text.to_owned()));
+    let code = fields.optional("code", |text| Ok(text.to_owned()));
     fields.finish()?;
     let (Some(email), Some(password)) = (email, password) else { return Err(Failure::InvalidCredentials.into()) };
     let client = client_of(request);
-    Ok(tokens(cases.log_in.run(LoginAttempt { email, password, client, user_agent: user_agent_of(request) }).await?))
+    Ok(tokens(
+        cases.log_in.run(LoginAttempt { email, password, code, client, user_agent: user_agent_of(request) }).await?,
+    ))
 }
 
 /// Spends a refresh token for a new pair.

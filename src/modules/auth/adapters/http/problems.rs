@@ -25,6 +25,8 @@ macro_rules! problems {
 problems! {
     INVALID_CREDENTIALS = 401 "invalid-credentials", "The address or the password is wrong",
         "There is no such account, or the password is another one. Which of the two is never told.";
+    MFA_REQUIRED = 401 "mfa-required", "A second factor is needed",
+        "The password is right, and the account has a second factor. Send the same again with `code`: what the authenticator shows, or a recovery code.";
     EMAIL_NOT_VERIFIED = 403 "email-not-verified", "The e-mail address is not verified",
         "Follow the link in the mail that was sent at registration, or ask for another by `POST /auth/verify-email/resend`.";
     ACCOUNT_SUSPENDED = 403 "account-suspended", "The account is suspended",
@@ -48,6 +50,7 @@ impl From<Failure> for Problem {
         let detail = failure.to_string();
         match failure {
             Failure::InvalidCredentials => challenge(Problem::new(&INVALID_CREDENTIALS, detail)),
+            Failure::MfaRequired => challenge(Problem::new(&MFA_REQUIRED, detail)),
             Failure::EmailNotVerified => Problem::new(&EMAIL_NOT_VERIFIED, detail),
             Failure::AccountSuspended => Problem::new(&ACCOUNT_SUSPENDED, detail),
             Failure::TooManyAttempts(wait) => Problem::new(&TOO_MANY_ATTEMPTS, detail).retry_after(wait),

@@ -14,13 +14,13 @@ use super::{
 use crate::{
     kernel::{Page, PageRequest},
     modules::auth::{
-        application::{AuditFilter, AuditStore, PortError},
+        application::{AuditFilter, AuditLog, PortError},
         domain::{Actor, AuditEntry, Origin, Outcome},
     },
 };
 
 #[async_trait]
-impl AuditStore for Store {
+impl AuditLog for Store {
     async fn append(&self, entry: &AuditEntry) -> Result<(), PortError> {
         let append = || async {
             let transaction = self.database.begin().await?;

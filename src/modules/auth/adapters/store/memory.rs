@@ -9,8 +9,8 @@ use crate::{
     kernel::{Page, PageRequest, SessionId, UserId},
     modules::auth::{
         application::{
-            AuditFilter, AuditStore, EmailProof, PasswordChange, PortError, Registered, RevokedSession, Rotation,
-            SessionStore, UserStore,
+            AuditFilter, AuditLog, EmailProof, PasswordChange, PortError, Registered, RevokedSession, Rotation,
+            SessionRepository, UserRepository,
         },
         domain::{
             AuditEntry, Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL,
@@ -59,7 +59,7 @@ fn keep(state: &mut State, token: &EmailToken, interval: TimeDelta, most: u64) -
 }
 
 #[async_trait]
-impl UserStore for MemoryStore {
+impl UserRepository for MemoryStore {
     async fn register(
         &self,
         user: &User,
@@ -227,7 +227,7 @@ impl UserStore for MemoryStore {
 }
 
 #[async_trait]
-impl SessionStore for MemoryStore {
+impl SessionRepository for MemoryStore {
     async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError> {
         let mut state = self.state();
         let is_unchanged = state.users.iter().any(|user| {
@@ -314,7 +314,7 @@ impl SessionStore for MemoryStore {
 }
 
 #[async_trait]
-impl AuditStore for MemoryStore {
+impl AuditLog for MemoryStore {
     async fn append(&self, entry: &AuditEntry) -> Result<(), PortError> {
         self.state().audit.push(entry.clone());
         Ok(())

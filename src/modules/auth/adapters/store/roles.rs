@@ -4,12 +4,12 @@ use async_trait::async_trait;
 
 use super::Store;
 use crate::modules::auth::{
-    application::{PortError, RoleStore},
+    application::{PortError, RoleRepository},
     domain::RoleCatalog,
 };
 
 #[async_trait]
-impl RoleStore for Store {
+impl RoleRepository for Store {
     async fn catalog(&self) -> Result<RoleCatalog, PortError> {
         Ok(RoleCatalog::built_in())
     }

@@ -17,13 +17,13 @@ use super::{
 use crate::{
     kernel::{Page, PageRequest, SessionId, UserId},
     modules::auth::{
-        application::{PortError, RevokedSession, Rotation, SessionStore},
+        application::{PortError, RevokedSession, Rotation, SessionRepository},
         domain::{Device, PasswordHash, Session, UserStatus},
     },
 };
 
 #[async_trait]
-impl SessionStore for Store {
+impl SessionRepository for Store {
     async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError> {
         let insert = || async {
             let transaction = self.database.begin().await?;

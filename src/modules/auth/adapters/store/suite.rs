@@ -9,7 +9,7 @@ use crate::{
     kernel::{PageRequest, Random as _, SessionId, SystemClock, UserId, ids::new_uuid},
     modules::auth::{
         application::{
-            AuditFilter, AuditStore, EmailProof, PasswordChange, Registered, Rotation, SessionStore, UserStore,
+            AuditFilter, AuditLog, EmailProof, PasswordChange, Registered, Rotation, SessionRepository, UserRepository,
         },
         domain::{
             Actor, AuditEntry, Credentials, Device, DisplayName, Email, EmailPurpose, EmailToken, Origin, Outcome,
@@ -74,8 +74,8 @@ fn session(user: &User) -> Session {
     }
 }
 
-/// Every promise of [`UserStore`].
-pub(super) async fn users<S: UserStore + 'static>(store: Arc<S>) {
+/// Every promise of [`UserRepository`].
+pub(super) async fn users<S: UserRepository + 'static>(store: Arc<S>) {
     registration(&*store).await;
     one_address_is_one_user(store.clone()).await;
     registrations_of_an_address_nobody_has_verified(&*store).await;
@@ -84,7 +84,7 @@ pub(super) async fn users<S: UserStore + 'static>(store: Arc<S>) {
     pages(&*store).await;
 }
 
-async fn registration(store: &impl UserStore) {
+async fn registration(store: &impl UserRepository) {
     let ada = user("ada@example.com");
     assert_eq!(store.register(&ada, &token(&ada, 0), RESEND_INTERVAL).await, Ok(Registered::Created));
     assert_eq!(store.find(ada.id).await.unwrap().as_ref(), Some(&ada));
@@ -102,7 +102,7 @@ async fn registration(store: &impl UserStore) {
 }
 
 /// Who registered first does not own the address: only the mail decides whose password counts.
-async fn registrations_of_an_address_nobody_has_verified(store: &impl UserStore) {
+async fn registrations_of_an_address_nobody_has_verified(store: &impl UserRepository) {
     let registration = async |email: &str, password: &str, created: i64| {
         let hash = PasswordHash::from_text(password.to_owned());
         let user = User { password_hash: hash.clone(), ..user(email) };
@@ -138,7 +138,7 @@ async fn registrations_of_an_address_nobody_has_verified(store: &impl UserStore)
     assert!(!password_of("olga@example.com").await.is_usable(), "too many to tell them apart");
 }
 
-async fn one_address_is_one_user<S: UserStore + 'static>(store: Arc<S>) {
+async fn one_address_is_one_user<S: UserRepository + 'static>(store: Arc<S>) {
     let outcomes = join_all((0..20).map(|_| {
         let store = store.clone();
         tokio::spawn(async move {
@@ -153,7 +153,7 @@ async fn one_address_is_one_user<S: UserStore + 'static>(store: Arc<S>) {
     assert_eq!(told, 1, "{outcomes:?}");
 }
 
-async fn verification<S: UserStore + 'static>(store: Arc<S>) {
+async fn verification<S: UserRepository + 'static>(store: Arc<S>) {
     let mary = user("mary@example.com");
     let first = token(&mary, 0);
     store.register(&mary, &first, RESEND_INTERVAL).await.unwrap();
@@ -187,7 +187,7 @@ async fn verification<S: UserStore + 'static>(store: Arc<S>) {
     assert!(!is_live(&second, 70).await, "all of the user's are gone");
 }
 
-async fn changes(store: &impl UserStore) {
+async fn changes(store: &impl UserRepository) {
     let joan = user("joan@example.com");
     store.register(&joan, &token(&joan, 0), RESEND_INTERVAL).await.unwrap();
     assert_eq!(store.rename(joan.id, Some("Joan"), at(1), Some(at(0))).await, Ok(true));
@@ -203,7 +203,7 @@ async fn changes(store: &impl UserStore) {
     assert_eq!((now.display_name, now.updated_at, now.password_hash), (None, at(3), hash("new")));
 }
 
-async fn pages(store: &impl UserStore) {
+async fn pages(store: &impl UserRepository) {
     let mut page = PageRequest { limit: 3, cursor: None };
     let mut seen = Vec::new();
     loop {
@@ -217,8 +217,8 @@ async fn pages(store: &impl UserStore) {
     assert!(seen.is_sorted());
 }
 
-/// Every promise of [`SessionStore`].
-pub(super) async fn sessions<S: SessionStore + UserStore + 'static>(store: Arc<S>) {
+/// Every promise of [`SessionRepository`].
+pub(super) async fn sessions<S: SessionRepository + UserRepository + 'static>(store: Arc<S>) {
     let owner = user("alan@example.com");
     store.register(&owner, &token(&owner, 0), TimeDelta::zero()).await.unwrap();
     passwords(store.clone()).await;
@@ -226,7 +226,7 @@ pub(super) async fn sessions<S: SessionStore + UserStore + 'static>(store: Arc<S
     revocation(&*store, &owner).await;
 }
 
-async fn passwords<S: SessionStore + UserStore + 'static>(store: Arc<S>) {
+async fn passwords<S: SessionRepository + UserRepository + 'static>(store: Arc<S>) {
     let kept = |text: &str| PasswordHash::from_text(text.to_owned());
     let hedy = user("hedy@example.com");
     store.register(&hedy, &token(&hedy, 0), RESEND_INTERVAL).await.unwrap();
@@ -276,7 +276,7 @@ async fn passwords<S: SessionStore + UserStore + 'static>(store: Arc<S>) {
     assert_eq!(alive(20, None).await, (vec![], None));
 }
 
-async fn rotation<S: SessionStore + 'static>(store: Arc<S>, owner: &User) {
+async fn rotation<S: SessionRepository + 'static>(store: Arc<S>, owner: &User) {
     let session = session(owner);
     assert_eq!(store.insert(&session, Some(&owner.password_hash)).await, Ok(true));
     assert_eq!(store.find(session.id).await.unwrap().as_ref(), Some(&session));
@@ -304,7 +304,7 @@ async fn rotation<S: SessionStore + 'static>(store: Arc<S>, owner: &User) {
     assert_eq!(store.rotate(&rotation(2, 0, 22)).await, Ok(false), "revoked");
 }
 
-async fn revocation(store: &impl SessionStore, owner: &User) {
+async fn revocation(store: &impl SessionRepository, owner: &User) {
     let (one, two, three) = (session(owner), session(owner), session(owner));
     for session in [&one, &two, &three] {
         assert_eq!(store.insert(session, Some(&owner.password_hash)).await, Ok(true));
@@ -333,7 +333,7 @@ async fn revocation(store: &impl SessionStore, owner: &User) {
 }
 
 /// A session that lives for long, and one that expires after its thousand seconds.
-pub(super) async fn sessions_of_two_ages<S: SessionStore + UserStore>(store: &S) -> (SessionId, SessionId) {
+pub(super) async fn sessions_of_two_ages<S: SessionRepository + UserRepository>(store: &S) -> (SessionId, SessionId) {
     let owner = user("barbara@example.com");
     store.register(&owner, &token(&owner, 0), RESEND_INTERVAL).await.unwrap();
     let ended = session(&owner);
@@ -344,8 +344,8 @@ pub(super) async fn sessions_of_two_ages<S: SessionStore + UserStore>(store: &S)
     (alive.id, ended.id)
 }
 
-/// Every promise of [`AuditStore`].
-pub(super) async fn audit<S: AuditStore>(store: Arc<S>) {
+/// Every promise of [`AuditLog`].
+pub(super) async fn audit<S: AuditLog>(store: Arc<S>) {
     let (ada, bob) = (UserId::new(&SystemClock, &SystemRandom), UserId::new(&SystemClock, &SystemRandom));
     let line = |number: i64, actor: Actor, action: &str, target: Option<UserId>| AuditEntry {
         id: uuid::Uuid::from_u128(u128::try_from(number).unwrap()),

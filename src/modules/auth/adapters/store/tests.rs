@@ -7,7 +7,7 @@ use vestibule_migration::auth::Migrator;
 
 use super::{KeptKey, Store, memory::MemoryStore, suite};
 use crate::{
-    modules::auth::application::SessionStore,
+    modules::auth::application::SessionRepository,
     platform::database::{Database, migrate_down, migrate_up, migration_status},
 };
 
@@ -113,8 +113,8 @@ async fn what_has_expired_is_purged(database: Database) {
     let (alive, ended) = suite::sessions_of_two_ages(&store).await;
     let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap() + chrono::TimeDelta::days(2);
     assert_eq!(store.purge(now).await, Ok(false));
-    assert!(SessionStore::find(&store, alive).await.unwrap().is_some());
-    assert!(SessionStore::find(&store, ended).await.unwrap().is_none());
+    assert!(SessionRepository::find(&store, alive).await.unwrap().is_some());
+    assert!(SessionRepository::find(&store, ended).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     kernel::{Page, PageRequest, UserId},
     modules::auth::{
-        application::{EmailProof, PasswordChange, PortError, Registered, RevokedSession, UserStore},
+        application::{EmailProof, PasswordChange, PortError, Registered, RevokedSession, UserRepository},
         domain::{
             DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL, REGISTRATION_MAILS,
             RoleName, User, UserStatus,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 #[async_trait]
-impl UserStore for Store {
+impl UserRepository for Store {
     async fn register(
         &self,
         user: &User,

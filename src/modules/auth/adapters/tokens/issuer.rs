@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{SigningKeys, seal};
 use crate::{
     kernel::{Clock, Random, ids::new_uuid},
-    modules::auth::application::{AccessGrant, PortError, RefreshGrant, Settings, TokenIssuer},
+    modules::auth::application::{AccessGrant, PortError, RefreshGrant, Settings, TokenSigner},
     platform::{json, tokens::AccessClaims},
 };
 
@@ -89,7 +89,7 @@ fn decode(part: &str) -> Option<Value> {
 }
 
 #[async_trait]
-impl TokenIssuer for JwtIssuer {
+impl TokenSigner for JwtIssuer {
     fn access(&self, grant: &AccessGrant) -> Result<String, PortError> {
         let claims = AccessClaims {
             iss: self.settings.issuer.clone(),

@@ -26,7 +26,7 @@ pub(crate) struct AuditFilter {
 
 /// Where the audit log is kept. Entries are added and never changed.
 #[async_trait]
-pub(crate) trait AuditStore: Send + Sync {
+pub(crate) trait AuditLog: Send + Sync {
     /// Adds an entry.
     async fn append(&self, entry: &AuditEntry) -> Result<(), PortError>;
     /// Entries, newest first; cursors are entries' ids.

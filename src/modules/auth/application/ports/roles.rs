@@ -7,7 +7,7 @@ use crate::modules::auth::domain::RoleCatalog;
 
 /// Where roles are kept.
 #[async_trait]
-pub(crate) trait RoleStore: Send + Sync {
+pub(crate) trait RoleRepository: Send + Sync {
     /// Every role as it is now, `admin` and `user` among them.
     async fn catalog(&self) -> Result<RoleCatalog, PortError>;
 }
