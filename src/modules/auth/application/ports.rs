@@ -2,7 +2,12 @@
 //! `adapters/store/suite.rs` hold every store to it.
 
 mod audit;
+mod authorization_codes;
+mod browser_sessions;
 mod clients;
+mod consents;
+mod device_grants;
+mod interactions;
 mod roles;
 
 use std::{net::IpAddr, time::Duration};
@@ -16,7 +21,12 @@ use crate::{
 };
 
 pub(crate) use audit::{AuditFilter, AuditLog};
+pub(crate) use authorization_codes::AuthorizationCodeRepository;
+pub(crate) use browser_sessions::BrowserSessionRepository;
 pub(crate) use clients::ClientRepository;
+pub(crate) use consents::ConsentRepository;
+pub(crate) use device_grants::DeviceGrantRepository;
+pub(crate) use interactions::InteractionRepository;
 pub(crate) use roles::RoleRepository;
 
 /// Why a port failed, beyond what its own answers say.

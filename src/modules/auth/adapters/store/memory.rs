@@ -1,5 +1,7 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
+mod authorizations;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -26,6 +28,7 @@ struct State {
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
+    authorizations: authorizations::Authorizations,
 }
 
 #[derive(Default)]
