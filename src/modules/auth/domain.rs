@@ -8,11 +8,12 @@ mod email_token;
 mod name;
 mod password;
 mod role;
+mod scope;
 mod session;
 mod user;
 
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
-pub(crate) use client::{Client, ClientProof, GrantType, RedirectUri};
+pub(crate) use client::{Client, ClientProof, ClientSecret, GrantType, RedirectUri};
 pub(crate) use email::Email;
 pub(crate) use email_token::{
     Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL,
@@ -20,5 +21,6 @@ pub(crate) use email_token::{
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use role::{ADMIN_PERMISSIONS, RoleCatalog, RoleName};
+pub(crate) use scope::{EMAIL, OFFLINE_ACCESS, OPENID, PROFILE, Scopes, USER_SCOPES};
 pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
 pub(crate) use user::{LoginRefusal, User, UserStatus};
