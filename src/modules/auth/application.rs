@@ -27,9 +27,9 @@ pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, EmailProof, Mail, Mailer, PasswordChange,
-    PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation,
-    SessionRepository, TokenSigner, UserRepository, Verdict,
+    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientGrantRepository, ClientKeys, ClientRepository,
+    EmailProof, Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink,
+    RevokedSession, RoleRepository, Rotation, SessionRepository, TokenSigner, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

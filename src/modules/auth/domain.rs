@@ -1,8 +1,10 @@
 //! The rules of accounts and sessions: values that cannot be wrong, who may log in, how refresh tokens follow each other.
 //! No IO, no framework.
 
+mod assertion;
 mod audit;
 mod client;
+mod client_grant;
 mod email;
 mod email_token;
 mod name;
@@ -12,8 +14,10 @@ mod scope;
 mod session;
 mod user;
 
+pub(crate) use assertion::Assertion;
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
 pub(crate) use client::{Client, ClientProof, ClientSecret, GrantType, RedirectUri};
+pub(crate) use client_grant::ClientGrant;
 pub(crate) use email::Email;
 pub(crate) use email_token::{
     Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL,
