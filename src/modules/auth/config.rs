@@ -1,5 +1,7 @@
 //! `[auth]`: accounts, tokens, passwords.
 
+mod oauth;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,6 +11,8 @@ use crate::{
     },
     platform::tokens::SigningAlgorithm,
 };
+
+pub use oauth::OAuthConfig;
 
 /// `[auth]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -26,6 +30,8 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// `[auth.lockout]`.
     pub lockout: LockoutConfig,
+    /// `[auth.oauth]`.
+    pub oauth: OAuthConfig,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -164,6 +170,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     must(!password.hashing_timeout.get().is_zero(), "password.hashing_timeout", "expected more than zero");
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
+    oauth::check(&config.oauth, &mut must);
     faults
 }
 

@@ -23,8 +23,9 @@ use super::{
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, PasswordHasher,
-        Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, OAuthSettings,
+        PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner,
+        VerifyEmail,
     },
     config::{self, AuthConfig},
 };
@@ -333,5 +334,9 @@ fn settings_of(config: &AuthConfig) -> Settings {
         refresh_ttl: delta(config.tokens.refresh_ttl),
         session_ttl: delta(config.tokens.session_ttl),
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
+        oauth: OAuthSettings {
+            resources: config.oauth.resources.clone(),
+            assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
+        },
     }
 }

@@ -5,6 +5,8 @@ mod authorization_codes;
 mod browser_sessions;
 mod consents;
 mod device_grants;
+mod client_grants;
+mod clients;
 mod email_tokens;
 mod entities;
 mod interactions;

@@ -6,12 +6,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::OFFLINE_ACCESS;
 use crate::kernel::{UserId, error::ValueFault};
-
-/// The scope that makes a request one of OpenID Connect.
-pub(crate) const OPENID: &str = "openid";
-/// The scope that asks for access while the user is away.
-pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// What a client wants the user to be asked, whether or not that is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

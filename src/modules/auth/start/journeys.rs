@@ -79,6 +79,7 @@ fn configuration() -> config::AuthConfig {
             hashing_timeout: Span::secs(5),
         },
         lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
+        oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },
         database: None,
     }
 }

@@ -40,6 +40,7 @@ async fn in_memory() {
     suite::users(Arc::new(MemoryStore::default())).await;
     suite::sessions(Arc::new(MemoryStore::default())).await;
     suite::audit(Arc::new(MemoryStore::default())).await;
+    suite::clients::clients(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,6 +51,8 @@ async fn on_sqlite() {
     suite::sessions(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,6 +60,7 @@ async fn on_postgres() {
     suite::users(Arc::new(Store::new(postgres("suite_users").await))).await;
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
     suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
+    suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
 }
 
 /// The suites about what users allow clients, each on a store of its own.
