@@ -7,7 +7,7 @@ use crate::{
         SettingFault,
         units::{ByteSize, Span},
     },
-    platform::tokens::SigningAlgorithm,
+    platform::{sealing::Sealer, tokens::SigningAlgorithm},
 };
 
 /// `[auth]`.
@@ -26,6 +26,11 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// `[auth.lockout]`.
     pub lockout: LockoutConfig,
+    /// 32 random bytes, as base64 or hexadecimal, that secrets in the database are sealed with; absent: in the clear.
+    pub master_key: Option<String>,
+    /// The master keys before it: what they sealed is read, and sealed again.
+    #[serde(default)]
+    pub previous_master_keys: Vec<String>,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -162,8 +167,31 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     must(password.hashing_threads <= 256, "password.hashing_threads", "expected at most 256");
     must((1..=65_536).contains(&password.hashing_queue), "password.hashing_queue", "expected 1 to 65536");
     must(!password.hashing_timeout.get().is_zero(), "password.hashing_timeout", "expected more than zero");
+    for (key, fault) in master_key_faults(config) {
+        must(false, &key, fault);
+    }
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
+    faults
+}
+
+/// What is wrong with each of the master keys. A previous one alone would read, but seal nothing.
+fn master_key_faults(config: &AuthConfig) -> Vec<(String, &'static str)> {
+    let mut faults = Vec::new();
+    let is_key = |text: &str| Sealer::new(Some(text), &[]).is_ok();
+    const EXPECTED: &str =
+        "expected 32 random bytes as base64 or hexadecimal, such as `openssl rand -base64 32` prints";
+    if config.master_key.as_deref().is_some_and(|text| !is_key(text)) {
+        faults.push(("master_key".to_owned(), EXPECTED));
+    }
+    for (index, text) in config.previous_master_keys.iter().enumerate() {
+        if !is_key(text) {
+            faults.push((format!("previous_master_keys[{index}]"), EXPECTED));
+        }
+    }
+    if config.master_key.is_none() && !config.previous_master_keys.is_empty() {
+        faults.push(("previous_master_keys".to_owned(), "expected a `master_key` that they came before"));
+    }
     faults
 }
 

@@ -79,6 +79,8 @@ fn configuration() -> config::AuthConfig {
             hashing_timeout: Span::secs(5),
         },
         lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
+        master_key: None,
+        previous_master_keys: Vec::new(),
         database: None,
     }
 }
