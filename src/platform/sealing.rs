@@ -65,6 +65,9 @@ impl Sealer {
     }
 
     /// The form in which a secret is to be kept. `context` names the row, such as `signing-key:KID`.
+    ///
+    /// # Panics
+    /// For a secret of more than 64 GiB.
     pub fn seal(&self, context: &str, secret: &[u8], random: &dyn Random) -> Vec<u8> {
         let Some(key) = self.keys.first() else { return secret.to_vec() };
         let mut nonce = [0; NONCE_LEN];
@@ -142,7 +145,7 @@ fn read_bytes(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

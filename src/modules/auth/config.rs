@@ -63,6 +63,8 @@ pub struct TokensConfig {
     pub session_ttl: Span,
     /// For how long a spent refresh token answers with the token it already gave.
     pub refresh_reuse_leeway: Span,
+    /// How long a new key is published before it signs.
+    pub key_publish_delay: Span,
     /// How old the knowledge of revocations may be before no token is accepted.
     pub revocation_max_staleness: Span,
 }
@@ -121,6 +123,9 @@ pub struct LockoutConfig {
     pub cooldown: Span,
 }
 
+/// Verifiers learn of a new key within about two seconds.
+const LEAST_PUBLISH_DELAY: Span = Span::secs(5);
+
 /// What is wrong with the section, every fault at once.
 pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     let mut faults = Vec::new();
@@ -147,6 +152,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     must(is_whole(tokens.access_ttl), "tokens.access_ttl", "expected whole seconds, at least one");
     must(is_whole(tokens.refresh_ttl), "tokens.refresh_ttl", "expected whole seconds, at least one");
     must(is_whole(tokens.session_ttl), "tokens.session_ttl", "expected whole seconds, at least one");
+    must(tokens.key_publish_delay >= LEAST_PUBLISH_DELAY, "tokens.key_publish_delay", "expected at least 5s");
     must(
         !tokens.revocation_max_staleness.get().is_zero(),
         "tokens.revocation_max_staleness",

@@ -67,6 +67,7 @@ fn configuration() -> config::AuthConfig {
             refresh_ttl: Span::secs(604_800),
             session_ttl: Span::secs(2_592_000),
             refresh_reuse_leeway: Span::secs(10),
+            key_publish_delay: Span::secs(60),
             revocation_max_staleness: Span::secs(30),
         },
         password: config::PasswordConfig {
