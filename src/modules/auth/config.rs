@@ -1,5 +1,7 @@
 //! `[auth]`: accounts, tokens, passwords.
 
+mod oauth;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,6 +11,8 @@ use crate::{
     },
     platform::{sealing::Sealer, tokens::SigningAlgorithm},
 };
+
+pub use oauth::OAuthConfig;
 
 /// `[auth]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -31,6 +35,8 @@ pub struct AuthConfig {
     /// The master keys before it: what they sealed is read, and sealed again.
     #[serde(default)]
     pub previous_master_keys: Vec<String>,
+    /// `[auth.oauth]`.
+    pub oauth: OAuthConfig,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -178,6 +184,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     }
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
+    oauth::check(&config.oauth, &mut must);
     faults
 }
 

@@ -24,8 +24,8 @@ use super::{
     api::{Administration, AuthApi},
     application::{
         AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords,
-        PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner,
-        VerifyEmail,
+        OAuthSettings, PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings,
+        TokenSigner, VerifyEmail,
     },
     config::{self, AuthConfig},
 };
@@ -389,5 +389,9 @@ fn settings_of(config: &AuthConfig) -> Settings {
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
         keys_max_age: (delta(config.tokens.key_publish_delay) - KEYS_LAG)
             .clamp(TimeDelta::zero(), TimeDelta::minutes(5)),
+        oauth: OAuthSettings {
+            resources: config.oauth.resources.clone(),
+            assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
+        },
     }
 }

@@ -82,6 +82,7 @@ fn configuration() -> config::AuthConfig {
         lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
         master_key: None,
         previous_master_keys: Vec::new(),
+        oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },
         database: None,
     }
 }
