@@ -21,5 +21,7 @@ pub use remote::remote;
 #[cfg(feature = "auth")]
 pub use {
     adapters::http::{PROBLEMS, openapi},
-    start::{Auth, AuthParts, administration_only, check_mail, migrate_down, migrate_up, migration_status},
+    start::{
+        Auth, AuthParts, administration_only, check_mail, check_pages, migrate_down, migrate_up, migration_status,
+    },
 };

@@ -1,6 +1,7 @@
 //! `[auth]`: accounts, tokens, passwords.
 
 mod oauth;
+mod pages;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ use crate::{
 };
 
 pub use oauth::OAuthConfig;
+pub use pages::PagesConfig;
 
 /// `[auth]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -37,6 +39,8 @@ pub struct AuthConfig {
     pub previous_master_keys: Vec<String>,
     /// `[auth.oauth]`.
     pub oauth: OAuthConfig,
+    /// `[auth.pages]`.
+    pub pages: PagesConfig,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -205,6 +209,7 @@ fn master_key_faults(config: &AuthConfig) -> Vec<(String, &'static str)> {
     if config.master_key.is_none() && !config.previous_master_keys.is_empty() {
         faults.push(("previous_master_keys".to_owned(), "expected a `master_key` that they came before"));
     }
+    faults.extend(pages::check(&config.pages));
     faults
 }
 

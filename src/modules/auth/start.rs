@@ -14,7 +14,7 @@ use vestibule_migration::auth::Migrator;
 use super::{
     adapters::{
         attempts::MemoryAttempts,
-        http::{self, UseCases},
+        http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
         revocation::VerifierSink,
@@ -173,7 +173,7 @@ impl Auth {
             api: api.clone(),
             verifier: parts.verifier,
             settings: core.settings.clone(),
-            random: random.clone(),
+            pages: Pages::start(config, random.clone()).map_err(StartError::Settings)?,
         };
         let tending = tend_keys(core.administer_keys(&clock, &random));
         let tasks = vec![tokio::spawn(purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
@@ -297,6 +297,11 @@ pub async fn migration_status(
 /// What is wrong with `[mail]`.
 pub fn check_mail(config: &MailConfig) -> Vec<SettingFault> {
     transport(config).err().unwrap_or_default()
+}
+
+/// What is wrong with the templates of `[auth.pages]`.
+pub fn check_pages(config: &AuthConfig) -> Vec<SettingFault> {
+    http::check_pages(config)
 }
 
 fn transport(config: &MailConfig) -> Result<MailTransport, Vec<SettingFault>> {

@@ -18,6 +18,7 @@ const OPEN: &[(&str, &str)] = &[
     ("post", "/auth/verify-email"),
     ("post", "/auth/verify-email/resend"),
     ("post", "/auth/login"),
+    ("get", "/auth/password/forgot"),
     ("post", "/auth/password/forgot"),
     ("get", "/auth/password/reset"),
     ("post", "/auth/password/reset"),
