@@ -9,6 +9,7 @@ mod name;
 mod password;
 mod role;
 mod session;
+mod signing_key;
 mod user;
 
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
@@ -21,4 +22,5 @@ pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use role::{ADMIN_PERMISSIONS, RoleCatalog, RoleName};
 pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
+pub(crate) use signing_key::{KeyState, SigningKey, signer};
 pub(crate) use user::{LoginRefusal, User, UserStatus};
