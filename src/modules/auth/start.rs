@@ -273,6 +273,17 @@ pub async fn administration_only(
     Ok(core.administration(clock, random))
 }
 
+/// What signs and reads tokens, alone.
+#[cfg(fuzzing)]
+pub(super) async fn signer(
+    config: &AuthConfig,
+    database: &DatabaseConfig,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<Arc<dyn TokenSigner>, StartError> {
+    Core::open(config, database, &clock, &random).await.map(|core| core.issuer)
+}
+
 /// Applies every migration of this module that is missing.
 pub async fn migrate_up(config: &AuthConfig, database: &DatabaseConfig) -> Result<(), StartError> {
     let database = connect(config, database).await?;
