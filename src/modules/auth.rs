@@ -11,6 +11,8 @@ mod adapters;
 mod application;
 #[cfg(feature = "auth")]
 mod domain;
+#[cfg(all(fuzzing, feature = "auth"))]
+pub mod fuzzing;
 mod remote;
 #[cfg(feature = "auth")]
 mod start;

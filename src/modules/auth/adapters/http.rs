@@ -6,6 +6,7 @@ mod jwks;
 mod log_in;
 mod log_out;
 mod me;
+mod oauth;
 mod openapi;
 mod pages;
 mod password;

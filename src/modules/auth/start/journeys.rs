@@ -67,6 +67,7 @@ fn configuration() -> config::AuthConfig {
             refresh_ttl: Span::secs(604_800),
             session_ttl: Span::secs(2_592_000),
             refresh_reuse_leeway: Span::secs(10),
+            key_publish_delay: Span::secs(60),
             revocation_max_staleness: Span::secs(30),
         },
         pages: config::PagesConfig {
@@ -86,6 +87,9 @@ fn configuration() -> config::AuthConfig {
             hashing_timeout: Span::secs(5),
         },
         lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
+        master_key: None,
+        previous_master_keys: Vec::new(),
+        oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },
         database: None,
     }
 }
