@@ -9,6 +9,7 @@ mod consents;
 mod device_grants;
 mod interactions;
 mod roles;
+mod signing_keys;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -28,6 +29,7 @@ pub(crate) use device_grants::DeviceGrantRepository;
 pub(crate) use interactions::InteractionRepository;
 pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use roles::RoleRepository;
+pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 
 /// Why a port failed, beyond what its own answers say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

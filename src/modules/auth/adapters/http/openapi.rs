@@ -17,6 +17,7 @@ use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, ver
         log_out::log_out_everywhere,
         verify_token::verify,
         password::change,
+        password::ask,
         password::forgot,
         password::show,
         password::reset,
