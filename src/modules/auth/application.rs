@@ -22,7 +22,7 @@ pub(crate) use administer_users::AdministerUsers;
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
-pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
+pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use passwords::{ManagePasswords, STEADY};

@@ -19,13 +19,14 @@ use super::{
         passwords::PooledPasswords,
         revocation::VerifierSink,
         store::Store,
-        tokens::{JwtIssuer, SigningKeys},
+        tokens::{JwkClientKeys, JwtIssuer, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
         AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, OAuthSettings,
         PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner,
         VerifyEmail,
+        oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
 };
@@ -100,6 +101,14 @@ impl Auth {
             revoked_here,
         });
         let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
+        let refresh = Refresh {
+            users: core.store.clone(),
+            sessions: core.store.clone(),
+            tokens: tokens.clone(),
+            issuer: core.issuer.clone(),
+            revocations: sink.clone(),
+            clock: clock.clone(),
+        };
         let use_cases = UseCases {
             register: Register {
                 users: core.store.clone(),
@@ -130,14 +139,40 @@ impl Auth {
                 clock: clock.clone(),
                 random: random.clone(),
             },
-            refresh: Refresh {
-                users: core.store.clone(),
-                sessions: core.store.clone(),
-                tokens,
-                issuer: core.issuer.clone(),
-                revocations: sink.clone(),
+            authenticate_client: AuthenticateClient {
+                clients: core.store.clone(),
+                keys: Arc::new(JwkClientKeys),
+                digests: core.issuer.clone(),
+                attempts: Arc::new(MemoryAttempts::new(&config.lockout, clock.clone())),
                 clock: clock.clone(),
+                settings: core.settings.clone(),
             },
+            client_credentials: ClientCredentials {
+                grants: core.store.clone(),
+                issuer: core.issuer.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                random: random.clone(),
+                settings: core.settings.clone(),
+            },
+            spend_refresh_token: SpendRefreshToken { refresh: refresh.clone(), audit: core.audit(&clock, &random) },
+            revoke_token: RevokeToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                revocations: sink.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            introspect_token: IntrospectToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            refresh,
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
@@ -336,6 +371,7 @@ fn settings_of(config: &AuthConfig) -> Settings {
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
         oauth: OAuthSettings {
             resources: config.oauth.resources.clone(),
+            signing_algorithm: config.tokens.algorithm.as_str(),
             assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
         },
     }
