@@ -7,6 +7,7 @@ mod failure;
 mod issue_tokens;
 mod log_in;
 mod log_out;
+mod manage_clients;
 pub(crate) mod oauth;
 mod passwords;
 mod ports;
@@ -25,6 +26,7 @@ pub(crate) use failure::Failure;
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
+pub(crate) use manage_clients::{Administrator, ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientGrantRepository, ClientKeys, ClientRepository,

@@ -17,15 +17,15 @@ use super::{
         http::{self, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
-        revocation::VerifierSink,
+        revocation::{Unheard, VerifierSink},
         store::Store,
         tokens::{JwkClientKeys, JwtIssuer, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, OAuthSettings,
-        PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner,
-        VerifyEmail,
+        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManageClients, ManagePasswords,
+        OAuthSettings, PasswordHasher, Profile, Refresh, Register, Registration, RevocationSink, ServeVerifiers,
+        Sessions, Settings, TokenSigner, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
@@ -139,6 +139,7 @@ impl Auth {
                 clock: clock.clone(),
                 random: random.clone(),
             },
+            clients: core.clients(sink.clone(), &clock, &random),
             authenticate_client: AuthenticateClient {
                 clients: core.store.clone(),
                 keys: Arc::new(JwkClientKeys),
@@ -272,15 +273,36 @@ impl Core {
         Audit { store: self.store.clone(), clock: clock.clone(), random: random.clone() }
     }
 
+    fn clients(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> ManageClients {
+        ManageClients {
+            clients: self.store.clone(),
+            roles: self.store.clone(),
+            keys: Arc::new(JwkClientKeys),
+            digests: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
+            clock: clock.clone(),
+            random: random.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
     fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
         let users = AdministerUsers {
             users: self.store.clone(),
             passwords: self.passwords.clone(),
-            clock,
-            random,
+            clock: clock.clone(),
+            random: random.clone(),
             settings: self.settings.clone(),
         };
-        Administration { users: Arc::new(users) }
+        // A command runs beside the servers, which find in the store what it ended.
+        let clients = self.clients(Arc::new(Unheard), &clock, &random);
+        Administration { users: Arc::new(users), clients: Arc::new(clients) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The module's HTTP surface. A handler extracts, calls its use case, and converts the answer.
 
 mod bodies;
+mod clients;
 mod internal;
 mod jwks;
 mod log_in;
@@ -32,7 +33,8 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            Audit, LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
+            Audit, LogIn, LogOut, ManageClients, ManagePasswords, Profile, Refresh, Register, Sessions, Settings,
+            VerifyEmail,
             oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
         },
         domain::Origin,
@@ -53,6 +55,7 @@ pub(crate) struct UseCases {
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) clients: ManageClients,
     pub(crate) authenticate_client: AuthenticateClient,
     pub(crate) client_credentials: ClientCredentials,
     pub(crate) spend_refresh_token: SpendRefreshToken,
@@ -93,6 +96,7 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
+        .configure(clients::configure)
         .configure(oauth::configure);
 }
 

@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use super::{
-    bodies, jwks, log_in, log_out, me,
+    bodies, clients, jwks, log_in, log_out, me,
     oauth::{discovery, introspect, revoke, token},
     password, register, sessions, verify_email, verify_token,
 };
@@ -29,6 +29,12 @@ use super::{
         me::show,
         me::change,
         jwks::show,
+        clients::list,
+        clients::create,
+        clients::show,
+        clients::replace,
+        clients::delete,
+        clients::rotate_secret,
         token::token,
         revoke::revoke,
         introspect::introspect,
