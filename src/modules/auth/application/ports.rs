@@ -267,6 +267,9 @@ pub(crate) trait TokenSigner: Send + Sync {
     /// What a refresh token says; `None` unless it is genuine, of the right type, issuer and audience. Expiry is the
     /// caller's to judge.
     fn read_refresh(&self, token: &str) -> Option<RefreshGrant>;
+    /// What an access token says, whatever its audience, and its `jti`; `None` unless it is genuine, of the right type and
+    /// issuer. Expiry and revocation are the caller's to judge.
+    fn read_access(&self, token: &str) -> Option<(AccessGrant, String)>;
     /// Seals a text under a key that only `token` gives.
     fn seal(&self, text: &str, token: &str) -> Result<Vec<u8>, PortError>;
     /// Opens what was sealed; `None` for another token.

@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::{
+use super::{consents::forget_client, 
     Store, corrupt,
     entities::{
         client_assertion, client_grant,
@@ -95,6 +95,7 @@ impl ClientRepository for Store {
                 .exec_with_returning(&transaction)
                 .await?;
             ended.extend(grants.into_iter().map(|grant| (SessionId(grant.id), grant.expires_at)));
+            forget_client(&transaction, id).await?;
             transaction.commit().await?;
             Ok(Some(ended))
         };
