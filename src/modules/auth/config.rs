@@ -189,6 +189,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
     oauth::check(&config.oauth, &mut must);
+    faults.extend(pages::check(&config.pages));
     faults
 }
 
@@ -209,7 +210,6 @@ fn master_key_faults(config: &AuthConfig) -> Vec<(String, &'static str)> {
     if config.master_key.is_none() && !config.previous_master_keys.is_empty() {
         faults.push(("previous_master_keys".to_owned(), "expected a `master_key` that they came before"));
     }
-    faults.extend(pages::check(&config.pages));
     faults
 }
 
