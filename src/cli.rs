@@ -25,8 +25,7 @@ use clap::{Parser, Subcommand};
 use self::{
     client::ClientCommand, completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure,
     health::Health, key::KeyCommand, migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand,
-    serve::Serve,
-    session::Session, user::UserCommand,
+    serve::Serve, session::Session, user::UserCommand,
 };
 use crate::bootstrap;
 

@@ -3,10 +3,10 @@
 mod audit;
 mod authorization_codes;
 mod browser_sessions;
-mod consents;
-mod device_grants;
 mod client_grants;
 mod clients;
+mod consents;
+mod device_grants;
 mod email_tokens;
 mod entities;
 mod interactions;

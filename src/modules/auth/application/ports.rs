@@ -24,10 +24,10 @@ use crate::{
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use authorization_codes::AuthorizationCodeRepository;
 pub(crate) use browser_sessions::BrowserSessionRepository;
+pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use consents::ConsentRepository;
 pub(crate) use device_grants::DeviceGrantRepository;
 pub(crate) use interactions::InteractionRepository;
-pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use roles::RoleRepository;
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 

@@ -8,8 +8,10 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::{consents::forget_client, 
-    Store, corrupt,
+use super::{
+    Store,
+    consents::forget_client,
+    corrupt,
     entities::{
         client_assertion, client_grant,
         oauth_client::{ActiveModel, Column, Entity, Model},
