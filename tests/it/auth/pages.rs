@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Browser, TestApp, User, eventually};
+use crate::support::{Browser, TestApp, User, command, eventually};
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
@@ -151,4 +151,28 @@ async fn an_operator_sets_name_colours_and_templates() {
     browser.look("operator").await;
     let colour = browser.evaluate("return getComputedStyle(document.querySelector('button')).backgroundColor").await;
     assert!([json!("rgb(122, 31, 92)"), json!("rgb(124, 199, 217)")].contains(&colour), "{colour}");
+}
+
+#[test]
+fn a_template_that_is_broken_is_found_by_the_check_and_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = folder.path().join("nested");
+    std::fs::create_dir_all(configuration.join("looks")).unwrap();
+    // The folder is found beside the file that names it.
+    std::fs::write(configuration.join("my.toml"), "[auth.pages]\ntemplates = \"looks\"\n").unwrap();
+    let file = configuration.join("my.toml").display().to_string();
+    let check = |arguments: &[&str]| {
+        let output = command(folder.path()).args(arguments).args(["--config", &file]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(check(&["config", "check"]).0, Some(0));
+    std::fs::write(configuration.join("looks/done.html"), "<p>\n{% endif %}").unwrap();
+    for arguments in [["config", "check"].as_slice(), &["serve"]] {
+        let (code, told) = check(arguments);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(
+            told.contains("my.toml:2") && told.contains("auth.pages.templates") && told.contains("done.html:2"),
+            "{told}"
+        );
+    }
 }
