@@ -3,9 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{
-    AuthorizationParameters, Browser, OAuthCode, OAuthError, interactions::Interactions, secret::new_secret,
-};
+use super::{AuthorizationParameters, Browser, OAuthCode, OAuthError, interactions::Interactions, secret::new_secret};
 use crate::{
     kernel::{Clock, Random},
     modules::auth::{
@@ -28,7 +26,14 @@ pub(crate) enum Step {
     /// The page for logging in.
     LogIn { pending: String, client_name: String, hint: Option<String>, redirect_uri: String },
     /// The page that asks.
-    Consent { pending: String, client_name: String, scopes: Vec<String>, account: String, email: String, redirect_uri: String },
+    Consent {
+        pending: String,
+        client_name: String,
+        scopes: Vec<String>,
+        account: String,
+        email: String,
+        redirect_uri: String,
+    },
     /// The client, with its answer.
     Answer(String),
 }
@@ -71,11 +76,12 @@ impl Authorize {
         parameters: AuthorizationParameters,
         browser: Option<&Browser>,
     ) -> Result<Step, Refused> {
-        let client_id = parameters.get("client_id").ok_or(Refused::Unanswerable("The application did not say who it is."))?;
+        let client_id =
+            parameters.get("client_id").ok_or(Refused::Unanswerable("The application did not say who it is."))?;
         let unknown = Refused::Unanswerable("The application that sent you here is not known.");
         let client = self.clients.find(client_id).await?.ok_or(unknown)?;
-        let pushed = parameters.get("request_uri").and_then(|uri| uri.strip_prefix(REQUEST_URI));
-        let parameters = match pushed {
+        let pushed = parameters.get("request_uri").and_then(|uri| uri.strip_prefix(REQUEST_URI)).map(str::to_owned);
+        let parameters = match &pushed {
             Some(reference) => self.pushed(&client, reference).await?,
             None => parameters,
         };

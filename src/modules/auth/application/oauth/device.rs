@@ -10,9 +10,7 @@ use super::{
 use crate::{
     kernel::{Clock, Random},
     modules::auth::{
-        application::{
-            AttemptLimiter, Audit, ClientRepository, DeviceGrantRepository, Failure, Settings, TokenSigner,
-        },
+        application::{AttemptLimiter, Audit, ClientRepository, DeviceGrantRepository, Failure, Settings, TokenSigner},
         domain::{Actor, Client, DeviceGrant, DeviceState, GrantType, Origin, Outcome, Poll, UserCode},
     },
 };
@@ -85,7 +83,12 @@ impl Devices {
             };
             if self.store.keep(&grant).await? {
                 let DeviceGrant { user_code, interval, .. } = grant;
-                return Ok(DeviceAuthorization { device_code, user_code, expires_in: lifetime.num_seconds(), interval });
+                return Ok(DeviceAuthorization {
+                    device_code,
+                    user_code,
+                    expires_in: lifetime.num_seconds(),
+                    interval,
+                });
             }
         }
         Err(Failure::Unavailable("no user code is free".to_owned()).into())
@@ -99,12 +102,12 @@ impl Devices {
         client: IpAddr,
     ) -> Result<Option<DeviceRequest>, Failure> {
         let account = format!("device code typed by {}", browser.user.id);
-        self.attempts.check(&account, client).await?;
+        self.attempts.check(&account, client).map_err(Failure::TooManyAttempts)?;
         let found = match UserCode::parse(typed) {
             Ok(code) => self.store.waiting(&code, self.clock.now()).await?,
             Err(_) => None,
         };
-        self.attempts.settle(&account, client, found.is_some()).await?;
+        self.attempts.settle(&account, client, found.is_some()).map_err(Failure::TooManyAttempts)?;
         let Some(grant) = found else { return Ok(None) };
         let client = self.clients.find(&grant.client_id).await?;
         Ok(client.map(|client| DeviceRequest { client, grant }))

@@ -27,7 +27,7 @@ pub(crate) struct LogoutRequest<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LogoutStep {
     /// The user is asked.
-    Confirm { client_name: Option<String>, redirect_uri: Option<String> },
+    Confirm { client_name: Option<String>, client_id: Option<String>, redirect_uri: Option<String> },
     /// It is done; the browser goes on to the client, if that wants it.
     Done { redirect_to: Option<String> },
     /// The request contradicts itself, or wants the browser sent to an address that is not the client's.
@@ -76,8 +76,8 @@ impl EndSession {
         };
         let is_hinted = hint.as_ref().is_some_and(|hint| browser.is_none_or(|browser| browser.user.id == hint.user));
         if browser.is_some() && !is_hinted && !is_confirmed {
-            let client_name = client.map(|client| client.name);
-            return Ok(LogoutStep::Confirm { client_name, redirect_uri: redirect_to });
+            let (client_id, client_name) = client.map(|client| (client.id, client.name)).unzip();
+            return Ok(LogoutStep::Confirm { client_name, client_id, redirect_uri: redirect_to });
         }
         self.end(client.as_ref(), hint.as_ref().filter(|_| is_hinted), browser, origin).await?;
         Ok(LogoutStep::Done { redirect_to })

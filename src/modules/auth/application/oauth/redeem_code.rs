@@ -10,9 +10,7 @@ use crate::{
             Audit, AuthorizationCodeRepository, RevocationSink, SessionRepository, Settings, TokenSigner,
             UserRepository,
         },
-        domain::{
-            Actor, Approval, AuthorizationCode, Client, CodeChallenge, GrantType, Origin, Outcome, Scopes, User,
-        },
+        domain::{Actor, Approval, AuthorizationCode, Client, CodeChallenge, GrantType, Origin, Outcome, Scopes, User},
     },
 };
 
