@@ -32,10 +32,10 @@ pub(crate) use manage_clients::{Administrator, ClientWish, ManageClients, client
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository, BrowserSessionRepository,
-    ClientGrantRepository, ClientKeys, ClientRepository, ConsentRepository, DeviceGrantRepository, EmailProof,
-    InteractionRepository, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher,
-    PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation, SessionRepository,
-    TokenSigner, UserRepository, Verdict,
+    ClientGrantRepository, ClientKeys, ClientRepository, ConsentRepository, DeviceGrantRepository, EmailProof, IdGrant,
+    IdHint, InteractionRepository, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange,
+    PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation,
+    SessionRepository, TokenSigner, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod clients;
+mod consents;
 mod internal;
 mod jwks;
 mod log_in;
@@ -35,7 +36,9 @@ use crate::{
         application::{
             Audit, LogIn, LogOut, ManageClients, ManagePasswords, Profile, Refresh, Register, Sessions, Settings,
             VerifyEmail,
-            oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
+            oauth::{
+                AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken, UserFacing,
+            },
         },
         domain::Origin,
     },
@@ -61,6 +64,7 @@ pub(crate) struct UseCases {
     pub(crate) spend_refresh_token: SpendRefreshToken,
     pub(crate) revoke_token: RevokeToken,
     pub(crate) introspect_token: IntrospectToken,
+    pub(crate) user_facing: UserFacing,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
@@ -96,6 +100,8 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
                 .route(web::get().to(password::show))
                 .route(web::post().to(password::reset)),
         )
+        .service(resource("/auth/consents", "GET").route(web::get().to(consents::list)))
+        .service(resource("/auth/consents/{client_id}", "DELETE").route(web::delete().to(consents::revoke)))
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
