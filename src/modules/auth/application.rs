@@ -1,12 +1,15 @@
 //! What can be done with accounts and sessions: one use case a file, and the ports they need.
 
 mod administer_users;
+mod administrator;
 mod audit;
 mod authenticate;
 mod failure;
+mod idempotency;
 mod issue_tokens;
 mod log_in;
 mod log_out;
+mod manage_roles;
 mod passwords;
 mod ports;
 mod profile;
@@ -17,18 +20,22 @@ mod sessions;
 mod settings;
 mod verify_email;
 
-pub(crate) use administer_users::AdministerUsers;
+pub(crate) use administer_users::{AdministerUsers, WhichUser};
+pub(crate) use administrator::Administrator;
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
+pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
+pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, EmailProof, Mail, Mailer, PasswordChange,
-    PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation,
-    SessionRepository, TokenSigner, UserRepository, Verdict,
+    AccessGrant, Administered, AttemptLimiter, AuditFilter, AuditLog, Begun, Changed, Claim, ClientRepository,
+    EmailProof, IdempotencyStore, KeptAnswer, Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant,
+    Registered, RemovedRole, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SessionRepository,
+    TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

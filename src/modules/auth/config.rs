@@ -26,6 +26,8 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// `[auth.lockout]`.
     pub lockout: LockoutConfig,
+    /// `[auth.idempotency]`.
+    pub idempotency: IdempotencyConfig,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -116,6 +118,14 @@ pub struct LockoutConfig {
     pub cooldown: Span,
 }
 
+/// `[auth.idempotency]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdempotencyConfig {
+    /// How long an answer is kept for a call that comes again with the same `Idempotency-Key`.
+    pub kept_for: Span,
+}
+
 /// What is wrong with the section, every fault at once.
 pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     let mut faults = Vec::new();
@@ -163,6 +173,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     must((1..=65_536).contains(&password.hashing_queue), "password.hashing_queue", "expected 1 to 65536");
     must(!password.hashing_timeout.get().is_zero(), "password.hashing_timeout", "expected more than zero");
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
+    must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
     faults
 }

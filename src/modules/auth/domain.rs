@@ -7,9 +7,12 @@ mod email;
 mod email_token;
 mod name;
 mod password;
+mod permission;
 mod role;
+mod role_change;
 mod session;
 mod user;
+mod user_change;
 
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
 pub(crate) use client::{Client, ClientProof, GrantType, RedirectUri};
@@ -19,6 +22,9 @@ pub(crate) use email_token::{
 };
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
-pub(crate) use role::{ADMIN_PERMISSIONS, RoleCatalog, RoleName};
+pub(crate) use permission::Permission;
+pub(crate) use role::{ADMIN_PERMISSIONS, Role, RoleCatalog, RoleName};
+pub(crate) use role_change::{RemovalRefusal, RoleFault};
 pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
 pub(crate) use user::{LoginRefusal, User, UserStatus};
+pub(crate) use user_change::UserChange;

@@ -17,20 +17,21 @@ use super::{
         http::{self, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
-        revocation::VerifierSink,
+        revocation::{NobodyHere, VerifierSink},
         store::Store,
         tokens::{JwtIssuer, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, PasswordHasher,
-        Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        AdministerUsers, Audit, Authenticate, Idempotency, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords,
+        ManageRoles, PasswordHasher, Profile, Refresh, Register, Registration, RevocationSink, ServeVerifiers,
+        Sessions, Settings, TokenSigner, VerifyEmail,
     },
     config::{self, AuthConfig},
 };
 use crate::{
     config::{DatabaseConfig, MailConfig},
-    kernel::{Clock, Random, SettingFault, StartError},
+    kernel::{Clock, Random, SettingFault, StartError, units::Span},
     platform::{
         database::{self, AppliedMigration, Database, DatabaseError},
         http::HealthProbe,
@@ -160,6 +161,15 @@ impl Auth {
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
+            users: core.administer_users(sink.clone(), &clock, &random),
+            roles: ManageRoles { store: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
+            idempotency: Idempotency {
+                store: core.store.clone(),
+                tokens: core.issuer.clone(),
+                passwords: core.passwords.clone(),
+                clock: clock.clone(),
+                kept_for: delta(config.idempotency.kept_for),
+            },
             audit: core.audit(&clock, &random),
             profile: Profile { users: core.store.clone(), clock: clock.clone() },
             api: api.clone(),
@@ -168,7 +178,7 @@ impl Auth {
             random: random.clone(),
         };
         let purging = tokio::spawn(purge(core.store.clone(), clock.clone()));
-        let administration = core.administration(clock, random);
+        let administration = core.administration(sink, &clock, &random);
         Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, purging })
     }
 
@@ -236,15 +246,33 @@ impl Core {
         Audit { store: self.store.clone(), clock: clock.clone(), random: random.clone() }
     }
 
-    fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
-        let users = AdministerUsers {
+    fn administer_users(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> AdministerUsers {
+        AdministerUsers {
             users: self.store.clone(),
+            directory: self.store.clone(),
+            roles: self.store.clone(),
             passwords: self.passwords.clone(),
-            clock,
-            random,
+            tokens: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
+            clock: clock.clone(),
+            random: random.clone(),
             settings: self.settings.clone(),
-        };
-        Administration { users: Arc::new(users) }
+        }
+    }
+
+    fn administration(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> Administration {
+        Administration { users: Arc::new(self.administer_users(revocations, clock, random)) }
     }
 }
 
@@ -256,7 +284,7 @@ pub async fn administration_only(
     random: Arc<dyn Random>,
 ) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
-    Ok(core.administration(clock, random))
+    Ok(core.administration(Arc::new(NobodyHere), &clock, &random))
 }
 
 /// Applies every migration of this module that is missing.
@@ -318,8 +346,11 @@ fn cannot<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError 
     move |error| StartError::Failed(format!("cannot {what}: {error}"))
 }
 
+fn delta(span: Span) -> TimeDelta {
+    TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX)
+}
+
 fn settings_of(config: &AuthConfig) -> Settings {
-    let delta = |span: crate::kernel::units::Span| TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX);
     Settings {
         issuer: config.issuer.clone(),
         audience: config.tokens.audience.clone(),

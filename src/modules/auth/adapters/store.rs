@@ -1,8 +1,10 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
 mod audit;
+mod directory;
 mod email_tokens;
 mod entities;
+mod idempotency;
 mod keys;
 mod purge;
 mod roles;

@@ -3,6 +3,8 @@
 
 mod audit;
 mod clients;
+mod directory;
+mod idempotency;
 mod roles;
 
 use std::{net::IpAddr, time::Duration};
@@ -17,7 +19,9 @@ use crate::{
 
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use clients::ClientRepository;
-pub(crate) use roles::RoleRepository;
+pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
+pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
+pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
 
 /// Why a port failed, beyond what its own answers say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,14 +71,13 @@ pub(crate) trait UserRepository: Send + Sync {
         verification: &EmailToken,
         interval: TimeDelta,
     ) -> Result<Registered, PortError>;
-    /// Inserts a user. `false`, with nothing changed, when the address is taken.
+    /// Inserts a user. `false`, with nothing changed, when the address is taken. `Unavailable` when one of the roles was
+    /// deleted a moment ago.
     async fn create(&self, user: &User) -> Result<bool, PortError>;
     /// The user of an address.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError>;
     /// The user of an id.
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError>;
-    /// Users by id, which is by creation.
-    async fn list(&self, page: &PageRequest) -> Result<Page<User>, PortError>;
     /// Sets the name if the user was not changed after `unless_changed_since`; `false` when there is none such.
     async fn rename(
         &self,

@@ -2,7 +2,9 @@
 
 use utoipa::OpenApi;
 
-use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, verify_email, verify_token};
+use super::{
+    audit, bodies, jwks, log_in, log_out, me, password, register, roles, sessions, users, verify_email, verify_token,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,10 +26,27 @@ use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, ver
         sessions::end,
         me::show,
         me::change,
+        users::list,
+        users::create,
+        users::show,
+        users::replace,
+        users::delete,
+        users::suspend,
+        users::activate,
+        users::set_roles,
+        roles::list,
+        roles::show,
+        roles::save,
+        roles::delete,
+        audit::list,
         jwks::show,
     ),
     components(schemas(bodies::UserBody, bodies::TokensBody, bodies::TokenStateBody)),
-    tags((name = "auth", description = "Accounts, sessions and tokens"))
+    tags(
+        (name = "auth", description = "Accounts, sessions and tokens"),
+        (name = "users", description = "Administration of accounts and roles"),
+        (name = "audit", description = "Who did what"),
+    )
 )]
 struct AuthDocument;
 

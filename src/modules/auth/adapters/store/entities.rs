@@ -2,6 +2,8 @@
 
 pub(crate) mod audit_entry;
 pub(crate) mod email_token;
+pub(crate) mod idempotency_key;
+pub(crate) mod role;
 pub(crate) mod session;
 pub(crate) mod signing_key;
 pub(crate) mod user;
