@@ -1,5 +1,6 @@
 //! What can be done with accounts and sessions: one use case a file, and the ports they need.
 
+mod administer_keys;
 mod administer_users;
 mod administrator;
 mod audit;
@@ -10,6 +11,7 @@ mod issue_tokens;
 mod log_in;
 mod log_out;
 mod manage_roles;
+pub(crate) mod oauth;
 mod passwords;
 mod ports;
 mod profile;
@@ -20,27 +22,29 @@ mod sessions;
 mod settings;
 mod verify_email;
 
+pub(crate) use administer_keys::AdministerKeys;
 pub(crate) use administer_users::{AdministerUsers, WhichUser};
 pub(crate) use administrator::Administrator;
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
-pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
+pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, Administered, AttemptLimiter, AuditFilter, AuditLog, Begun, Changed, Claim, ClientRepository,
-    EmailProof, IdempotencyStore, KeptAnswer, Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant,
-    Registered, RemovedRole, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SessionRepository,
-    TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
+    AccessGrant, Administered, AttemptLimiter, AuditFilter, AuditLog, Begun, Changed, Claim, ClientGrantRepository,
+    ClientKeys, ClientRepository, EmailProof, IdempotencyStore, KeptAnswer, KeyCustodian, KeyRotation, KeyStanding,
+    Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationSink,
+    RevokedSession, RoleRepository, Rotation, SavedRole, SessionRepository, TokenSigner, UserDirectory, UserFilter,
+    UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;
 pub(crate) use register::{Register, RegisterCommand};
 pub(crate) use serve_verifiers::ServeVerifiers;
 pub(crate) use sessions::Sessions;
-pub(crate) use settings::{Registration, Settings};
+pub(crate) use settings::{OAuthSettings, Registration, Settings};
 pub(crate) use verify_email::{MailedToken, VerifyEmail};

@@ -1,8 +1,10 @@
 //! The rules of accounts and sessions: values that cannot be wrong, who may log in, how refresh tokens follow each other.
 //! No IO, no framework.
 
+mod assertion;
 mod audit;
 mod client;
+mod client_grant;
 mod email;
 mod email_token;
 mod name;
@@ -10,12 +12,16 @@ mod password;
 mod permission;
 mod role;
 mod role_change;
+mod scope;
 mod session;
+mod signing_key;
 mod user;
 mod user_change;
 
+pub(crate) use assertion::Assertion;
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
-pub(crate) use client::{Client, ClientProof, GrantType, RedirectUri};
+pub(crate) use client::{Client, ClientProof, ClientSecret, GrantType, RedirectUri};
+pub(crate) use client_grant::ClientGrant;
 pub(crate) use email::Email;
 pub(crate) use email_token::{
     Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL,
@@ -25,6 +31,8 @@ pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use permission::Permission;
 pub(crate) use role::{ADMIN_PERMISSIONS, Role, RoleCatalog, RoleName};
 pub(crate) use role_change::{RemovalRefusal, RoleFault};
+pub(crate) use scope::{EMAIL, OFFLINE_ACCESS, OPENID, PROFILE, Scopes, USER_SCOPES};
 pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
+pub(crate) use signing_key::{KeyState, SigningKey, signer};
 pub(crate) use user::{LoginRefusal, User, UserStatus};
 pub(crate) use user_change::UserChange;

@@ -1,8 +1,11 @@
 //! The tables, as sea-orm sees them. They never leave the store.
 
 pub(crate) mod audit_entry;
+pub(crate) mod client_assertion;
+pub(crate) mod client_grant;
 pub(crate) mod email_token;
 pub(crate) mod idempotency_key;
+pub(crate) mod oauth_client;
 pub(crate) mod role;
 pub(crate) mod session;
 pub(crate) mod signing_key;
