@@ -3,9 +3,12 @@
 use utoipa::OpenApi;
 
 use super::{
-    bodies, clients, jwks, log_in, log_out, me,
-    oauth::{discovery, introspect, revoke, token},
-    password, register, sessions, verify_email, verify_token,
+    audit, bodies, clients, consents, jwks, log_in, log_out, me,
+    oauth::{
+        authorize, consent_page, device_authorization, device_page, discovery, end_session, introspect, log_in_page,
+        par, revoke, token, userinfo,
+    },
+    password, register, roles, sessions, users, verify_email, verify_token,
 };
 
 #[derive(OpenApi)]
@@ -25,10 +28,25 @@ use super::{
         password::forgot,
         password::show,
         password::reset,
+        consents::list,
+        consents::revoke,
         sessions::list,
         sessions::end,
         me::show,
         me::change,
+        users::list,
+        users::create,
+        users::show,
+        users::replace,
+        users::delete,
+        users::suspend,
+        users::activate,
+        users::set_roles,
+        roles::list,
+        roles::show,
+        roles::save,
+        roles::delete,
+        audit::list,
         jwks::show,
         clients::list,
         clients::create,
@@ -36,6 +54,22 @@ use super::{
         clients::replace,
         clients::delete,
         clients::rotate_secret,
+        authorize::ask,
+        authorize::ask_by_form,
+        log_in_page::show_page,
+        log_in_page::log_in,
+        log_in_page::second_factor,
+        consent_page::show_page,
+        consent_page::decide,
+        device_page::show_page,
+        device_page::answer,
+        device_authorization::begin,
+        par::push,
+        userinfo::show,
+        userinfo::show_by_post,
+        end_session::ask,
+        end_session::ask_by_form,
+        end_session::confirm,
         token::token,
         revoke::revoke,
         introspect::introspect,
@@ -46,6 +80,8 @@ use super::{
     tags(
         (name = "auth", description = "Accounts, sessions and tokens"),
         (name = "oauth", description = "OAuth 2.1 and OpenID Connect"),
+        (name = "users", description = "Administration of accounts and roles"),
+        (name = "audit", description = "Who did what"),
     )
 )]
 struct AuthDocument;
