@@ -7,14 +7,17 @@ mod failure;
 mod issue_tokens;
 mod log_in;
 mod log_out;
+mod manage_totp;
 mod passwords;
 mod ports;
 mod profile;
 mod refresh;
 mod register;
+mod second_factor;
 mod serve_verifiers;
 mod sessions;
 mod settings;
+mod step_up;
 mod verify_email;
 
 pub(crate) use administer_users::AdministerUsers;
@@ -24,16 +27,20 @@ pub(crate) use failure::Failure;
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
+pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, EmailProof, Mail, Mailer, PasswordChange,
-    PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation,
-    SessionRepository, TokenSigner, UserRepository, Verdict,
+    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, Confirmation, EmailProof, Enrolment, Held,
+    KeptTotp, Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered,
+    RevocationSink, RevokedSession, RoleRepository, Rotation, SecondFactorRepository, SessionRepository, TokenSigner,
+    UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;
 pub(crate) use register::{Register, RegisterCommand};
+pub(crate) use second_factor::SecondFactor;
 pub(crate) use serve_verifiers::ServeVerifiers;
 pub(crate) use sessions::Sessions;
 pub(crate) use settings::{Registration, Settings};
+pub(crate) use step_up::StepUp;
 pub(crate) use verify_email::{MailedToken, VerifyEmail};

@@ -1,5 +1,7 @@
 //! `[auth]`: accounts, tokens, passwords.
 
+mod second_factor;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,6 +11,8 @@ use crate::{
     },
     platform::tokens::SigningAlgorithm,
 };
+
+pub use second_factor::{MfaConfig, StepUpConfig};
 
 /// `[auth]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -26,6 +30,10 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// `[auth.lockout]`.
     pub lockout: LockoutConfig,
+    /// `[auth.mfa]`.
+    pub mfa: MfaConfig,
+    /// `[auth.step_up]`.
+    pub step_up: StepUpConfig,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -164,6 +172,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     must(!password.hashing_timeout.get().is_zero(), "password.hashing_timeout", "expected more than zero");
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
+    second_factor::check(config, &mut must);
     faults
 }
 

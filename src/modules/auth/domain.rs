@@ -8,6 +8,7 @@ mod email_token;
 mod name;
 mod password;
 mod role;
+mod second_factor;
 mod session;
 mod user;
 
@@ -20,5 +21,6 @@ pub(crate) use email_token::{
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use role::{ADMIN_PERMISSIONS, RoleCatalog, RoleName};
+pub(crate) use second_factor::{FactorCode, RECOVERY_CODES, RecoveryCode};
 pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
 pub(crate) use user::{LoginRefusal, User, UserStatus};

@@ -16,6 +16,7 @@ use super::{
         attempts::MemoryAttempts,
         http::{self, UseCases},
         mail::QueuedMailer,
+        one_time_passwords::TotpCodes,
         passwords::PooledPasswords,
         revocation::VerifierSink,
         store::Store,
@@ -23,10 +24,11 @@ use super::{
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, PasswordHasher,
-        Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, ManageTotp,
+        OneTimePasswords, PasswordHasher, Profile, Refresh, Register, Registration, SecondFactor, ServeVerifiers,
+        Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
     },
-    config::{self, AuthConfig},
+    config::{self, AuthConfig, LockoutConfig},
 };
 use crate::{
     config::{DatabaseConfig, MailConfig},
@@ -99,6 +101,23 @@ impl Auth {
             revoked_here,
         });
         let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
+        let audit = core.audit(&clock, &random);
+        let codes: Arc<dyn OneTimePasswords> =
+            Arc::new(TotpCodes { name: config.mfa.name.clone(), random: random.clone() });
+        let authenticate = Authenticate {
+            users: core.store.clone(),
+            passwords: core.passwords.clone(),
+            attempts: attempts.clone(),
+            second_factor: SecondFactor {
+                store: core.store.clone(),
+                codes: codes.clone(),
+                attempts: Arc::new(MemoryAttempts::new(&code_limit(config), clock.clone())),
+                digests: core.issuer.clone(),
+                audit: audit.clone(),
+                clock: clock.clone(),
+            },
+            settings: core.settings.clone(),
+        };
         let use_cases = UseCases {
             register: Register {
                 users: core.store.clone(),
@@ -118,12 +137,7 @@ impl Auth {
                 settings: core.settings.clone(),
             },
             log_in: LogIn {
-                authenticate: Authenticate {
-                    users: core.store.clone(),
-                    passwords: core.passwords.clone(),
-                    attempts: attempts.clone(),
-                    settings: core.settings.clone(),
-                },
+                authenticate: authenticate.clone(),
                 sessions: core.store.clone(),
                 tokens: tokens.clone(),
                 clock: clock.clone(),
@@ -160,7 +174,26 @@ impl Auth {
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
-            audit: core.audit(&clock, &random),
+            totp: ManageTotp {
+                users: core.store.clone(),
+                sessions: core.store.clone(),
+                store: core.store.clone(),
+                codes,
+                digests: core.issuer.clone(),
+                authenticate: authenticate.clone(),
+                audit: audit.clone(),
+                clock: clock.clone(),
+                random: random.clone(),
+            },
+            step_up: StepUp {
+                users: core.store.clone(),
+                sessions: core.store.clone(),
+                authenticate,
+                audit: audit.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            audit,
             profile: Profile { users: core.store.clone(), clock: clock.clone() },
             api: api.clone(),
             verifier: parts.verifier,
@@ -318,6 +351,11 @@ fn cannot<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError 
     move |error| StartError::Failed(format!("cannot {what}: {error}"))
 }
 
+fn code_limit(config: &AuthConfig) -> LockoutConfig {
+    let mfa = &config.mfa;
+    LockoutConfig { failures: mfa.failures, window: mfa.window, cooldown: mfa.cooldown }
+}
+
 fn settings_of(config: &AuthConfig) -> Settings {
     let delta = |span: crate::kernel::units::Span| TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX);
     Settings {
@@ -333,5 +371,6 @@ fn settings_of(config: &AuthConfig) -> Settings {
         refresh_ttl: delta(config.tokens.refresh_ttl),
         session_ttl: delta(config.tokens.session_ttl),
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
+        step_up_max_age: delta(config.step_up.max_age),
     }
 }

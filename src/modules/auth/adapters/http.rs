@@ -6,12 +6,14 @@ mod jwks;
 mod log_in;
 mod log_out;
 mod me;
+mod mfa;
 mod openapi;
 mod page;
 mod password;
 mod problems;
 mod register;
 mod sessions;
+mod step_up;
 mod verify_email;
 mod verify_token;
 
@@ -31,7 +33,8 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            Audit, LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
+            Audit, LogIn, LogOut, ManagePasswords, ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp,
+            VerifyEmail,
         },
         domain::Origin,
     },
@@ -51,6 +54,8 @@ pub(crate) struct UseCases {
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) totp: ManageTotp,
+    pub(crate) step_up: StepUp,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
@@ -84,6 +89,15 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         )
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
+        .service(resource("/auth/mfa", "GET").route(web::get().to(mfa::show)))
+        .service(
+            resource("/auth/mfa/totp", "POST, DELETE")
+                .route(web::post().to(mfa::begin))
+                .route(web::delete().to(mfa::disable)),
+        )
+        .service(resource("/auth/mfa/totp/confirm", "POST").route(web::post().to(mfa::confirm)))
+        .service(resource("/auth/mfa/recovery-codes", "POST").route(web::post().to(mfa::renew_codes)))
+        .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::step_up)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
 }

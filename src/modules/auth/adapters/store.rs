@@ -6,6 +6,7 @@ mod entities;
 mod keys;
 mod purge;
 mod roles;
+mod second_factors;
 mod sessions;
 mod users;
 

@@ -1,5 +1,7 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod second_factor;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use actix_web::{
@@ -79,6 +81,13 @@ fn configuration() -> config::AuthConfig {
             hashing_timeout: Span::secs(5),
         },
         lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
+        mfa: config::MfaConfig {
+            name: "Vestibule".to_owned(),
+            failures: 5,
+            window: Span::secs(900),
+            cooldown: Span::secs(900),
+        },
+        step_up: config::StepUpConfig { max_age: Span::secs(900) },
         database: None,
     }
 }

@@ -2,7 +2,9 @@
 
 use utoipa::OpenApi;
 
-use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, verify_email, verify_token};
+use super::{
+    bodies, jwks, log_in, log_out, me, mfa, password, register, sessions, step_up, verify_email, verify_token,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,6 +24,12 @@ use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, ver
         password::reset,
         sessions::list,
         sessions::end,
+        mfa::show,
+        mfa::begin,
+        mfa::confirm,
+        mfa::disable,
+        mfa::renew_codes,
+        step_up::step_up,
         me::show,
         me::change,
         jwks::show,

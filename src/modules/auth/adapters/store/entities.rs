@@ -2,7 +2,9 @@
 
 pub(crate) mod audit_entry;
 pub(crate) mod email_token;
+pub(crate) mod recovery_code;
 pub(crate) mod session;
 pub(crate) mod signing_key;
+pub(crate) mod totp_factor;
 pub(crate) mod user;
 pub(crate) mod user_role;

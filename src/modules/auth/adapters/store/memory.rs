@@ -1,5 +1,7 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
+mod second_factors;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -26,6 +28,7 @@ struct State {
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
+    factors: second_factors::Factors,
 }
 
 #[derive(Default)]
@@ -276,6 +279,15 @@ impl SessionRepository for MemoryStore {
         session.sealed_successor = Some(rotation.sealed_successor.clone());
         session.expires_at = rotation.expires_at;
         session.access_expires_at = rotation.access_expires_at;
+        Ok(true)
+    }
+
+    async fn reauthenticate(&self, id: SessionId, methods: &str, now: DateTime<Utc>) -> Result<bool, PortError> {
+        let mut state = self.state();
+        let Some(session) = state.sessions.iter_mut().find(|session| session.id == id && session.is_alive(now)) else {
+            return Ok(false);
+        };
+        (session.authenticated_at, session.methods) = (now, methods.to_owned());
         Ok(true)
     }
 
