@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod failure;
 mod health;
+mod key;
 mod list;
 mod migrate;
 mod openapi;
@@ -22,8 +23,8 @@ use clap::{Parser, Subcommand};
 
 use self::{
     completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure, health::Health,
-    migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand, serve::Serve, session::Session,
-    user::UserCommand,
+    key::KeyCommand, migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand, serve::Serve,
+    session::Session, user::UserCommand,
 };
 use crate::bootstrap;
 
@@ -62,6 +63,9 @@ enum Command {
     /// Administers accounts
     #[command(subcommand)]
     User(UserCommand),
+    /// Looks after the keys that tokens are signed with
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Prints the OpenAPI document
     #[command(after_help = "Example:\n  vestibule openapi --role auth > openapi.json", name = "openapi")]
     OpenApi(OpenApi),
@@ -105,6 +109,7 @@ fn run_with(
         Command::Migrate(command) => command.run(&mut session),
         Command::Route(command) => command.run(&mut session),
         Command::User(command) => command.run(&mut session),
+        Command::Key(command) => command.run(&mut session),
         Command::OpenApi(command) => command.run(&mut session),
         Command::Config(command) => command.run(&mut session),
         Command::Health(command) => command.run(&mut session),

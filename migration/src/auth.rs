@@ -7,6 +7,8 @@ mod m20261121_000002_registrations;
 mod m20261121_000003_grants;
 mod m20261121_000004_audit;
 mod m20261121_000007_second_factors;
+mod m20261121_000009_signing_keys;
+mod m20261121_000010_clients;
 
 /// Applies and takes back the schema of accounts, sessions and keys.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_grants::Migration),
             Box::new(m20261121_000004_audit::Migration),
             Box::new(m20261121_000007_second_factors::Migration),
+            Box::new(m20261121_000009_signing_keys::Migration),
+            Box::new(m20261121_000010_clients::Migration),
         ]
     }
 

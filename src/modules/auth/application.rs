@@ -1,5 +1,6 @@
 //! What can be done with accounts and sessions: one use case a file, and the ports they need.
 
+mod administer_keys;
 mod administer_users;
 mod audit;
 mod authenticate;
@@ -8,6 +9,7 @@ mod issue_tokens;
 mod log_in;
 mod log_out;
 mod manage_totp;
+pub(crate) mod oauth;
 mod passwords;
 mod ports;
 mod profile;
@@ -20,20 +22,22 @@ mod settings;
 mod step_up;
 mod verify_email;
 
+pub(crate) use administer_keys::AdministerKeys;
 pub(crate) use administer_users::AdministerUsers;
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
-pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
+pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, Confirmation, EmailProof, Enrolment, Held,
-    KeptTotp, Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered,
-    RevocationSink, RevokedSession, RoleRepository, Rotation, SecondFactorRepository, SessionRepository, TokenSigner,
-    UserRepository, Verdict,
+    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientGrantRepository, ClientKeys, ClientRepository,
+    Confirmation, EmailProof, Enrolment, Held, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
+    OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink,
+    RevokedSession, RoleRepository, Rotation, SecondFactorRepository, SessionRepository, TokenSigner, UserRepository,
+    Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;
@@ -41,6 +45,6 @@ pub(crate) use register::{Register, RegisterCommand};
 pub(crate) use second_factor::SecondFactor;
 pub(crate) use serve_verifiers::ServeVerifiers;
 pub(crate) use sessions::Sessions;
-pub(crate) use settings::{Registration, Settings};
+pub(crate) use settings::{OAuthSettings, Registration, Settings};
 pub(crate) use step_up::StepUp;
 pub(crate) use verify_email::{MailedToken, VerifyEmail};

@@ -1,19 +1,25 @@
 //! The rules of accounts and sessions: values that cannot be wrong, who may log in, how refresh tokens follow each other.
 //! No IO, no framework.
 
+mod assertion;
 mod audit;
 mod client;
+mod client_grant;
 mod email;
 mod email_token;
 mod name;
 mod password;
 mod role;
+mod scope;
 mod second_factor;
 mod session;
+mod signing_key;
 mod user;
 
+pub(crate) use assertion::Assertion;
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
-pub(crate) use client::{Client, ClientProof, GrantType, RedirectUri};
+pub(crate) use client::{Client, ClientProof, ClientSecret, GrantType, RedirectUri};
+pub(crate) use client_grant::ClientGrant;
 pub(crate) use email::Email;
 pub(crate) use email_token::{
     Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL,
@@ -21,6 +27,8 @@ pub(crate) use email_token::{
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use role::{ADMIN_PERMISSIONS, RoleCatalog, RoleName};
+pub(crate) use scope::{EMAIL, OFFLINE_ACCESS, OPENID, PROFILE, Scopes, USER_SCOPES};
 pub(crate) use second_factor::{FactorCode, RECOVERY_CODES, RecoveryCode};
 pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
+pub(crate) use signing_key::{KeyState, SigningKey, signer};
 pub(crate) use user::{LoginRefusal, User, UserStatus};

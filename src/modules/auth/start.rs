@@ -3,12 +3,13 @@
 
 #[cfg(test)]
 mod journeys;
+mod second_factor;
 
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web;
 use chrono::TimeDelta;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 use vestibule_migration::auth::Migrator;
 
 use super::{
@@ -16,19 +17,18 @@ use super::{
         attempts::MemoryAttempts,
         http::{self, UseCases},
         mail::QueuedMailer,
-        one_time_passwords::TotpCodes,
         passwords::PooledPasswords,
         revocation::VerifierSink,
         store::Store,
-        tokens::{JwtIssuer, SigningKeys},
+        tokens::{JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, ManageTotp,
-        OneTimePasswords, PasswordHasher, Profile, Refresh, Register, Registration, SecondFactor, ServeVerifiers,
-        Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords,
+        ManageTotp, OAuthSettings, PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions,
+        Settings, StepUp, TokenSigner, VerifyEmail,
     },
-    config::{self, AuthConfig, LockoutConfig},
+    config::{self, AuthConfig},
 };
 use crate::{
     config::{DatabaseConfig, MailConfig},
@@ -37,12 +37,17 @@ use crate::{
         database::{self, AppliedMigration, Database, DatabaseError},
         http::HealthProbe,
         mail::{MailQueue, MailTransport},
+        sealing::Sealer,
         tokens::{SigningAlgorithm, TokenVerifier},
     },
 };
 
 /// Between two looks for what has expired.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
+/// Between two looks at the signing keys.
+const TEND_EVERY: Duration = Duration::from_secs(1);
+/// For so long an instance may publish a set of keys that another process has just added to.
+const KEYS_LAG: TimeDelta = TimeDelta::seconds(5);
 /// Between two batches.
 const PURGE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -69,7 +74,8 @@ pub struct Auth {
     api: Arc<dyn AuthApi>,
     database: Database,
     mails: Arc<MailQueue>,
-    purging: tokio::task::JoinHandle<()>,
+    /// What is done in the background until the module stops.
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// What serving and administering have in common.
@@ -77,6 +83,8 @@ struct Core {
     database: Database,
     store: Arc<Store>,
     issuer: Arc<dyn TokenSigner>,
+    keys: Arc<SigningKeys>,
+    sealer: Arc<Sealer>,
     passwords: Arc<dyn PasswordHasher>,
     settings: Arc<Settings>,
 }
@@ -102,20 +110,13 @@ impl Auth {
         });
         let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
         let audit = core.audit(&clock, &random);
-        let codes: Arc<dyn OneTimePasswords> =
-            Arc::new(TotpCodes { name: config.mfa.name.clone(), random: random.clone() });
+        let codes = second_factor::codes(&core, config, &random);
+        second_factor::reseal(&core, &codes).await?;
         let authenticate = Authenticate {
             users: core.store.clone(),
             passwords: core.passwords.clone(),
             attempts: attempts.clone(),
-            second_factor: SecondFactor {
-                store: core.store.clone(),
-                codes: codes.clone(),
-                attempts: Arc::new(MemoryAttempts::new(&code_limit(config), clock.clone())),
-                digests: core.issuer.clone(),
-                audit: audit.clone(),
-                clock: clock.clone(),
-            },
+            second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
             settings: core.settings.clone(),
         };
         let use_cases = UseCases {
@@ -200,9 +201,10 @@ impl Auth {
             settings: core.settings.clone(),
             random: random.clone(),
         };
-        let purging = tokio::spawn(purge(core.store.clone(), clock.clone()));
+        let tending = tend_keys(core.administer_keys(&clock, &random));
+        let tasks = vec![tokio::spawn(purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
         let administration = core.administration(clock, random);
-        Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, purging })
+        Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, tasks })
     }
 
     /// Adds the module's routes to an application. They need an `Arc<TokenVerifier>` in the application's data.
@@ -233,7 +235,7 @@ impl Auth {
 
     /// Sends the mails that wait, and closes the database.
     pub async fn stop(&self) {
-        self.purging.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         self.mails.stop(Duration::from_secs(5)).await;
         self.database.close().await;
     }
@@ -257,19 +259,26 @@ impl Core {
         database::migrate_up::<Migrator>(&database).await.map_err(cannot("bring the database's schema up to date"))?;
         let store = Arc::new(Store::new(database.clone()));
         let settings = Arc::new(settings_of(config));
-        let secret = config.tokens.secret.as_deref();
-        let keys = SigningKeys::load((*store).clone(), config.tokens.algorithm, secret, clock.clone()).await;
-        let keys = keys.map_err(cannot("load the signing keys"))?;
-        let issuer = JwtIssuer::new(keys, settings.clone(), clock.clone(), random.clone());
+        let rules = key_rules(config, &settings)?;
+        let sealer = rules.sealer.clone();
+        let keys = SigningKeys::load((*store).clone(), rules, clock.clone(), &**random).await;
+        let keys = Arc::new(keys.map_err(cannot("load the signing keys"))?);
+        let issuer = JwtIssuer::new(keys.clone(), settings.clone(), clock.clone(), random.clone());
         let passwords = PooledPasswords::start(&config.password).map_err(cannot("start password hashing"))?;
-        Ok(Self { database, store, issuer: Arc::new(issuer), passwords: Arc::new(passwords), settings })
+        Ok(Self { database, store, issuer: Arc::new(issuer), keys, sealer, passwords: Arc::new(passwords), settings })
     }
 
     fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {
         Audit { store: self.store.clone(), clock: clock.clone(), random: random.clone() }
     }
 
+    fn administer_keys(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> AdministerKeys {
+        let keys = KeyKeeper { keys: self.keys.clone(), random: random.clone() };
+        AdministerKeys { keys: Arc::new(keys), audit: self.audit(clock, random) }
+    }
+
     fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
+        let keys = self.administer_keys(&clock, &random);
         let users = AdministerUsers {
             users: self.store.clone(),
             passwords: self.passwords.clone(),
@@ -277,7 +286,7 @@ impl Core {
             random,
             settings: self.settings.clone(),
         };
-        Administration { users: Arc::new(users) }
+        Administration { users: Arc::new(users), keys: Arc::new(keys) }
     }
 }
 
@@ -341,6 +350,46 @@ async fn purge(store: Arc<Store>, clock: Arc<dyn Clock>) {
     }
 }
 
+/// Keeps up with the signing keys until the module stops. A failure is told once.
+async fn tend_keys(keys: AdministerKeys) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(TEND_EVERY).await;
+        let outcome = keys.tend().await;
+        if let Err(error) = &outcome
+            && !failing
+        {
+            tracing::warn!(event = "signing_keys_not_tended", %error);
+        }
+        failing = outcome.is_err();
+    }
+}
+
+/// What the signing keys are kept and used by.
+fn key_rules(config: &AuthConfig, settings: &Settings) -> Result<KeyRules, StartError> {
+    let sealer = Sealer::new(config.master_key.as_deref(), &config.previous_master_keys);
+    let sealer = sealer.map_err(|fault| cannot("read the master keys")(fault.detail))?;
+    let is_asymmetric = config.tokens.algorithm != SigningAlgorithm::HS256;
+    if is_asymmetric && !sealer.is_on() && !is_development(&config.issuer) {
+        tracing::warn!(event = "private_keys_in_clear", reason = "auth.master_key is not set");
+    }
+    Ok(KeyRules {
+        algorithm: config.tokens.algorithm,
+        secret: config.tokens.secret.clone(),
+        publish_delay: TimeDelta::from_std(config.tokens.key_publish_delay.get()).unwrap_or(TimeDelta::MAX),
+        longest_token: settings.access_ttl.max(settings.refresh_ttl),
+        sealer: Arc::new(sealer),
+    })
+}
+
+/// Whether the front door is one of this machine's own, where secrets are nobody else's business.
+fn is_development(issuer: &str) -> bool {
+    let host =
+        issuer.parse::<actix_web::http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 async fn connect(config: &AuthConfig, database: &DatabaseConfig) -> Result<Database, StartError> {
     let database = config.database.as_ref().unwrap_or(database);
     let connected: Result<_, DatabaseError> = Database::connect(&database.url, database.max_connections).await;
@@ -349,11 +398,6 @@ async fn connect(config: &AuthConfig, database: &DatabaseConfig) -> Result<Datab
 
 fn cannot<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError {
     move |error| StartError::Failed(format!("cannot {what}: {error}"))
-}
-
-fn code_limit(config: &AuthConfig) -> LockoutConfig {
-    let mfa = &config.mfa;
-    LockoutConfig { failures: mfa.failures, window: mfa.window, cooldown: mfa.cooldown }
 }
 
 fn settings_of(config: &AuthConfig) -> Settings {
@@ -372,5 +416,11 @@ fn settings_of(config: &AuthConfig) -> Settings {
         session_ttl: delta(config.tokens.session_ttl),
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
         step_up_max_age: delta(config.step_up.max_age),
+        keys_max_age: (delta(config.tokens.key_publish_delay) - KEYS_LAG)
+            .clamp(TimeDelta::zero(), TimeDelta::minutes(5)),
+        oauth: OAuthSettings {
+            resources: config.oauth.resources.clone(),
+            assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
+        },
     }
 }

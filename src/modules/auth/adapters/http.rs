@@ -7,6 +7,7 @@ mod log_in;
 mod log_out;
 mod me;
 mod mfa;
+mod oauth;
 mod openapi;
 mod page;
 mod password;

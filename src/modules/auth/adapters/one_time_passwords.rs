@@ -13,6 +13,7 @@ use crate::{
         application::{Enrolment, OneTimePasswords, PortError},
         domain::Email,
     },
+    platform::sealing::Sealer,
 };
 
 /// RFC 4226 §4, R6: 160 bits.
@@ -24,11 +25,29 @@ const QR_SIDE: u32 = 240;
 pub(crate) struct TotpCodes {
     /// What authenticators call us.
     pub(crate) name: String,
+    /// How secrets are kept.
+    pub(crate) sealer: Arc<Sealer>,
     pub(crate) random: Arc<dyn Random>,
 }
 
+/// What a user's secret is sealed for.
+fn context(user: UserId) -> String {
+    format!("totp:{user}")
+}
+
+impl TotpCodes {
+    /// Brings a user's secret into the form in which it would be kept today; `None` when it is.
+    pub(crate) fn resealed(&self, user: UserId, kept: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+        if self.sealer.is_current(kept) {
+            return Ok(None);
+        }
+        let secret = self.sealer.open(&context(user), kept).map_err(internal)?;
+        Ok(Some(self.sealer.seal(&context(user), &secret, &*self.random)))
+    }
+}
+
 impl OneTimePasswords for TotpCodes {
-    fn enrol(&self, _user: UserId, email: &Email) -> Result<Enrolment, PortError> {
+    fn enrol(&self, user: UserId, email: &Email) -> Result<Enrolment, PortError> {
         let mut secret = Zeroizing::new([0; SECRET_LENGTH]);
         self.random.fill(&mut *secret);
         let builder = of(&*secret).with_account_name(email.as_str()).with_issuer(Some(self.name.as_str()));
@@ -36,12 +55,13 @@ impl OneTimePasswords for TotpCodes {
         let otpauth_uri = totp.to_url().map_err(internal)?;
         let qr = QrCode::new(otpauth_uri.as_bytes()).map_err(internal)?;
         let qr_svg = qr.render::<svg::Color<'_>>().min_dimensions(QR_SIDE, QR_SIDE).build();
-        let sealed = secret.to_vec();
+        let sealed = self.sealer.seal(&context(user), &*secret, &*self.random);
         Ok(Enrolment { secret: totp.secret().to_base32(), otpauth_uri, qr_svg, sealed })
     }
 
-    fn step_of(&self, _user: UserId, sealed: &[u8], code: &str, now: DateTime<Utc>) -> Result<Option<i64>, PortError> {
-        let totp: Totp = of(sealed).build().map_err(internal)?;
+    fn step_of(&self, user: UserId, sealed: &[u8], code: &str, now: DateTime<Utc>) -> Result<Option<i64>, PortError> {
+        let secret = self.sealer.open(&context(user), sealed).map_err(internal)?;
+        let totp: Totp = of(&secret).build().map_err(internal)?;
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
         Ok(totp.check(code, seconds).and_then(|step| i64::try_from(step).ok()))
     }
@@ -73,7 +93,7 @@ mod tests {
     const SECRET: &[u8] = b"12345678901234567890";
 
     fn codes() -> TotpCodes {
-        TotpCodes { name: "Vestibule".to_owned(), random: Arc::new(SystemRandom) }
+        TotpCodes { name: "Vestibule".to_owned(), sealer: Arc::default(), random: Arc::new(SystemRandom) }
     }
 
     fn step(code: &str, seconds: i64) -> Option<i64> {
@@ -120,6 +140,19 @@ mod tests {
         assert_eq!((parameter("secret"), parameter("issuer")), (enrolment.secret.clone(), "Vestibule".to_owned()));
         assert!(enrolment.qr_svg.contains("<svg") && !enrolment.qr_svg.contains(&enrolment.secret));
         assert_ne!(codes().enrol(USER, &email).unwrap().secret, enrolment.secret);
+    }
+
+    #[test]
+    fn a_sealed_secret_belongs_to_its_user() {
+        let sealer = Arc::new(Sealer::new(Some(&"ab".repeat(32)), &[]).unwrap());
+        let codes = TotpCodes { sealer, ..codes() };
+        let enrolment = codes.enrol(USER, &Email::parse("ada@example.com").unwrap()).unwrap();
+        let secret = totp_rs::Secret::try_from_base32(&enrolment.secret).unwrap();
+        assert!(!enrolment.sealed.windows(SECRET_LENGTH).any(|bytes| bytes == secret.as_bytes()));
+        let code = Builder::new().with_secret(secret).build().unwrap().generate(3_000).to_string();
+        let at = DateTime::from_timestamp(3_000, 0).unwrap();
+        assert_eq!(codes.step_of(USER, &enrolment.sealed, &code, at), Ok(Some(100)));
+        assert!(codes.step_of(UserId(uuid::Uuid::max()), &enrolment.sealed, &code, at).is_err());
     }
 
     proptest! {

@@ -1,6 +1,8 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
 mod audit;
+mod client_grants;
+mod clients;
 mod email_tokens;
 mod entities;
 mod keys;

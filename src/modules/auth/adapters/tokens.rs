@@ -6,4 +6,4 @@ mod keys;
 mod seal;
 
 pub(crate) use issuer::JwtIssuer;
-pub(crate) use keys::SigningKeys;
+pub(crate) use keys::{KeyKeeper, KeyRules, SigningKeys};

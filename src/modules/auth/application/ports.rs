@@ -6,6 +6,7 @@ mod audit;
 mod clients;
 mod roles;
 mod second_factors;
+mod signing_keys;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,9 +18,10 @@ use crate::{
 
 pub(crate) use attempts::{AttemptLimiter, Held};
 pub(crate) use audit::{AuditFilter, AuditLog};
-pub(crate) use clients::ClientRepository;
+pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use roles::RoleRepository;
 pub(crate) use second_factors::{Confirmation, Enrolment, KeptTotp, OneTimePasswords, SecondFactorRepository};
+pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 
 /// Why a port failed, beyond what its own answers say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -164,8 +166,8 @@ pub(crate) type RevokedSession = (SessionId, DateTime<Utc>);
 /// Where sessions are kept.
 #[async_trait]
 pub(crate) trait SessionRepository: Send + Sync {
-    /// Keeps a new session if its user is neither suspended nor deleted and, when one is given, still has this password;
-    /// `false` otherwise. So no login that began before a reset outlives it.
+    /// Keeps a new session if its user is neither suspended nor deleted and, when one is given, still has this password,
+    /// and if its client is there; `false` otherwise. So no login that began before a reset outlives it.
     async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError>;
     /// The living sessions of a user, by their beginning.
     async fn list_alive(
@@ -198,7 +200,7 @@ pub(crate) trait SessionRepository: Send + Sync {
         now: DateTime<Utc>,
         tokens_until: DateTime<Utc>,
     ) -> Result<Vec<RevokedSession>, PortError>;
-    /// The sessions revoked at or after `since` (`None`: ever) whose access tokens may look valid at `now`, oldest first.
+    /// The sessions, and grants of clients to themselves, revoked at or after `since` (`None`: ever) whose access tokens may look valid at `now`, oldest first.
     async fn revoked(&self, since: Option<DateTime<Utc>>, now: DateTime<Utc>)
     -> Result<Vec<RevokedSession>, PortError>;
 }

@@ -69,6 +69,7 @@ fn configuration() -> config::AuthConfig {
             refresh_ttl: Span::secs(604_800),
             session_ttl: Span::secs(2_592_000),
             refresh_reuse_leeway: Span::secs(10),
+            key_publish_delay: Span::secs(60),
             revocation_max_staleness: Span::secs(30),
         },
         password: config::PasswordConfig {
@@ -88,6 +89,9 @@ fn configuration() -> config::AuthConfig {
             cooldown: Span::secs(900),
         },
         step_up: config::StepUpConfig { max_age: Span::secs(900) },
+        master_key: None,
+        previous_master_keys: Vec::new(),
+        oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },
         database: None,
     }
 }

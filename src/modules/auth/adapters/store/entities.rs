@@ -1,7 +1,10 @@
 //! The tables, as sea-orm sees them. They never leave the store.
 
 pub(crate) mod audit_entry;
+pub(crate) mod client_assertion;
+pub(crate) mod client_grant;
 pub(crate) mod email_token;
+pub(crate) mod oauth_client;
 pub(crate) mod recovery_code;
 pub(crate) mod session;
 pub(crate) mod signing_key;

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
     sea_query::{Expr, ExprTrait as _, OnConflict},
 };
 use uuid::Uuid;
@@ -17,6 +18,9 @@ use crate::{
     kernel::UserId,
     modules::auth::application::{Confirmation, KeptTotp, PortError, SecondFactorRepository},
 };
+
+/// The secrets that are looked at together.
+const BATCH: u64 = 200;
 
 #[async_trait]
 impl SecondFactorRepository for Store {
@@ -149,6 +153,36 @@ impl SecondFactorRepository for Store {
             Ok(true)
         };
         Ok(self.database.run("remove_totp", remove).await?)
+    }
+}
+
+impl Store {
+    /// The kept secrets of the users after one, by user, a bounded number at a time.
+    pub(crate) async fn totp_secrets(&self, after: Option<UserId>) -> Result<Vec<(UserId, Vec<u8>)>, PortError> {
+        let find = || {
+            let mut query = totp_factor::Entity::find().order_by_asc(totp_factor::Column::UserId).limit(BATCH);
+            if let Some(after) = after {
+                query = query.filter(totp_factor::Column::UserId.gt(after.0));
+            }
+            query.all(self.database.reader())
+        };
+        let rows = self.database.run("find_totp_secrets", find).await?;
+        Ok(rows.into_iter().map(|row| (UserId(row.user_id), row.secret)).collect())
+    }
+
+    /// Replaces the form in which a secret is kept, while it is still this one.
+    pub(crate) async fn reseal_totp(&self, user: UserId, before: &[u8], after: &[u8]) -> Result<(), PortError> {
+        let reseal = || async {
+            let transaction = self.database.begin().await?;
+            totp_factor::Entity::update_many()
+                .col_expr(totp_factor::Column::Secret, after.to_vec().into())
+                .filter(totp_factor::Column::UserId.eq(user.0))
+                .filter(totp_factor::Column::Secret.eq(before.to_vec()))
+                .exec(&transaction)
+                .await?;
+            transaction.commit().await
+        };
+        Ok(self.database.run("reseal_totp", reseal).await?)
     }
 }
 

@@ -11,11 +11,13 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    Store, corrupt,
+    Store,
+    client_grants::has_client,
+    corrupt,
     entities::{session, user},
 };
 use crate::{
-    kernel::{Page, PageRequest, SessionId, UserId},
+    kernel::{FIRST_PARTY, Page, PageRequest, SessionId, UserId},
     modules::auth::{
         application::{PortError, RevokedSession, Rotation, SessionRepository},
         domain::{Device, PasswordHash, Session, UserStatus},
@@ -38,6 +40,10 @@ impl SessionRepository for Store {
             }
             let unchanged = claim.exec(&transaction).await?.rows_affected;
             if unchanged == 0 {
+                return Ok(false);
+            }
+            let is_ours = session.client_id == FIRST_PARTY;
+            if !is_ours && !has_client(&transaction, &session.client_id).await? {
                 return Ok(false);
             }
             session::Entity::insert(row_of(session)).exec_without_returning(&transaction).await?;
@@ -156,9 +162,14 @@ impl SessionRepository for Store {
             query.all(self.database.reader())
         };
         let rows = self.database.run("find_revocations", find).await?;
-        rows.into_iter()
-            .map(|row| Ok((SessionId(row.id), row.revoked_until.ok_or_else(|| corrupt("revoked_until"))?)))
-            .collect()
+        let of_row = |row: session::Model| {
+            let (at, until) = row.revoked_at.zip(row.revoked_until).ok_or_else(|| corrupt("revoked_until"))?;
+            Ok((at, (SessionId(row.id), until)))
+        };
+        let mut revoked = rows.into_iter().map(of_row).collect::<Result<Vec<_>, PortError>>()?;
+        revoked.extend(self.revoked_grants(since, now).await?);
+        revoked.sort_by_key(|(at, _)| *at);
+        Ok(revoked.into_iter().map(|(_, session)| session).collect())
     }
 }
 

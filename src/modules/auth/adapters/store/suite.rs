@@ -1,5 +1,6 @@
 //! What every store promises, as tests that run on each of them.
 
+pub(super) mod clients;
 mod second_factors;
 
 use std::sync::Arc;

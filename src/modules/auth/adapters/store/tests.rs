@@ -7,7 +7,7 @@ use vestibule_migration::auth::Migrator;
 
 use super::{KeptKey, Store, memory::MemoryStore, suite};
 use crate::{
-    modules::auth::application::SessionRepository,
+    modules::auth::{application::SessionRepository, domain::SigningKey},
     platform::database::{Database, migrate_down, migrate_up, migration_status},
 };
 
@@ -38,6 +38,7 @@ async fn in_memory() {
     suite::sessions(Arc::new(MemoryStore::default())).await;
     suite::audit(Arc::new(MemoryStore::default())).await;
     suite::second_factors(Arc::new(MemoryStore::default())).await;
+    suite::clients::clients(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,6 +51,8 @@ async fn on_sqlite() {
     suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::second_factors(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,23 +61,29 @@ async fn on_postgres() {
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
     suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
     suite::second_factors(Arc::new(Store::new(postgres("suite_second_factors").await))).await;
+    suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
 }
 
 async fn only_one_key_becomes_active(database: Database) {
     let store = Store::new(database);
     let key = |kid: &str| KeptKey {
-        kid: kid.to_owned(),
-        algorithm: "ES256".to_owned(),
-        is_active: true,
+        key: SigningKey {
+            kid: kid.to_owned(),
+            algorithm: "ES256".to_owned(),
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            signs_from: chrono::DateTime::UNIX_EPOCH,
+            used_at: None,
+            retired_at: None,
+        },
+        is_newest: true,
         private_key: zeroize::Zeroizing::new(vec![1]),
         public_jwk: "{}".to_owned(),
-        created_at: chrono::DateTime::UNIX_EPOCH,
     };
     let (one, two) = (key("one"), key("two"));
     let (first, second) = tokio::join!(store.offer_key(&one), store.offer_key(&two));
     first.unwrap();
     second.unwrap();
-    assert_eq!(store.keys().await.unwrap().iter().filter(|key| key.is_active).count(), 1);
+    assert_eq!(store.keys().await.unwrap().iter().filter(|key| key.is_newest).count(), 1);
 }
 
 async fn migrations_go_up_and_down(database: &Database) {
