@@ -6,6 +6,7 @@ mod audit;
 mod authenticate;
 mod failure;
 mod issue_tokens;
+mod limit_attempts;
 mod log_in;
 mod log_out;
 mod manage_totp;
@@ -28,16 +29,17 @@ pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
 pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
+pub(crate) use limit_attempts::LimitAttempts;
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientGrantRepository, ClientKeys, ClientRepository,
-    Confirmation, EmailProof, Enrolment, Held, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
-    OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink,
-    RevokedSession, RoleRepository, Rotation, SecondFactorRepository, SessionRepository, TokenSigner, UserRepository,
-    Verdict,
+    AccessGrant, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog, ClientGrantRepository, ClientKeys,
+    ClientRepository, Confirmation, EmailProof, Enrolment, Held, KeptTotp, KeyCustodian, KeyRotation, KeyStanding,
+    Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered,
+    RevocationSink, RevokedSession, RoleRepository, Rotation, SecondFactorRepository, SessionRepository, TokenSigner,
+    UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

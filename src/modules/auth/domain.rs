@@ -7,6 +7,7 @@ mod client;
 mod client_grant;
 mod email;
 mod email_token;
+mod lockout;
 mod name;
 mod password;
 mod role;
@@ -24,6 +25,7 @@ pub(crate) use email::Email;
 pub(crate) use email_token::{
     Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL,
 };
+pub(crate) use lockout::{Failures, LockoutRule};
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use role::{ADMIN_PERMISSIONS, RoleCatalog, RoleName};

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod journeys;
+mod limits;
 mod second_factor;
 
 use std::{sync::Arc, time::Duration};
@@ -14,7 +15,6 @@ use vestibule_migration::auth::Migrator;
 
 use super::{
     adapters::{
-        attempts::MemoryAttempts,
         http::{self, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
@@ -108,7 +108,7 @@ impl Auth {
             clock: clock.clone(),
             revoked_here,
         });
-        let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
+        let attempts = Arc::new(limits::passwords(&core, config, &clock));
         let audit = core.audit(&clock, &random);
         let codes = second_factor::codes(&core, config, &random);
         second_factor::reseal(&core, &codes).await?;

@@ -1,5 +1,6 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
+mod attempts;
 mod audit;
 mod client_grants;
 mod clients;
@@ -13,7 +14,7 @@ mod sessions;
 mod users;
 
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod lockout;
 mod second_factor;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -81,7 +82,12 @@ fn configuration() -> config::AuthConfig {
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),
         },
-        lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
+        lockout: config::LockoutConfig {
+            failures: 5,
+            window: Span::secs(900),
+            cooldown: Span::secs(900),
+            client_factor: 10,
+        },
         mfa: config::MfaConfig {
             name: "Vestibule".to_owned(),
             failures: 5,

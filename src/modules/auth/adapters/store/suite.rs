@@ -1,5 +1,6 @@
 //! What every store promises, as tests that run on each of them.
 
+mod attempts;
 pub(super) mod clients;
 mod second_factors;
 
@@ -22,6 +23,7 @@ use crate::{
     platform::random::SystemRandom,
 };
 
+pub(super) use attempts::attempts;
 pub(super) use second_factors::second_factors;
 
 fn at(secs: i64) -> DateTime<Utc> {

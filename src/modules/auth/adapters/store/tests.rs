@@ -38,6 +38,7 @@ async fn in_memory() {
     suite::sessions(Arc::new(MemoryStore::default())).await;
     suite::audit(Arc::new(MemoryStore::default())).await;
     suite::second_factors(Arc::new(MemoryStore::default())).await;
+    suite::attempts(Arc::new(MemoryStore::default())).await;
     suite::clients::clients(Arc::new(MemoryStore::default())).await;
 }
 
@@ -51,6 +52,7 @@ async fn on_sqlite() {
     suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::second_factors(Arc::new(Store::new(sqlite(&folder).await))).await;
+    suite::attempts(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
@@ -61,6 +63,7 @@ async fn on_postgres() {
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
     suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
     suite::second_factors(Arc::new(Store::new(postgres("suite_second_factors").await))).await;
+    suite::attempts(Arc::new(Store::new(postgres("suite_attempts").await))).await;
     suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
 }
 
