@@ -9,6 +9,7 @@ mod issue_tokens;
 mod limit_attempts;
 mod log_in;
 mod log_out;
+mod manage_clients;
 mod manage_totp;
 pub(crate) mod oauth;
 mod passwords;
@@ -32,12 +33,14 @@ pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
 pub(crate) use limit_attempts::LimitAttempts;
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
+pub(crate) use manage_clients::{Administrator, ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog, ClientGrantRepository, ClientKeys,
-    ClientRepository, Confirmation, EmailProof, Enrolment, Held, KeptTotp, KeyCustodian, KeyRotation, KeyStanding,
-    Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered,
+    AccessGrant, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository,
+    BrowserSessionRepository, ClientGrantRepository, ClientKeys, ClientRepository, Confirmation, ConsentRepository,
+    DeviceGrantRepository, EmailProof, Enrolment, Held, InteractionRepository, KeptTotp, KeyCustodian, KeyRotation,
+    KeyStanding, Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered,
     RevocationSink, RevokedSession, RoleRepository, Rotation, SecondFactorRepository, SessionRepository, TokenSigner,
     UserRepository, Verdict,
 };

@@ -1,6 +1,7 @@
 //! `[auth]`: accounts, tokens, passwords.
 
 mod oauth;
+mod pages;
 mod second_factor;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::{
 };
 
 pub use oauth::OAuthConfig;
+pub use pages::PagesConfig;
 pub use second_factor::{MfaConfig, StepUpConfig};
 
 /// `[auth]`.
@@ -43,6 +45,8 @@ pub struct AuthConfig {
     pub previous_master_keys: Vec<String>,
     /// `[auth.oauth]`.
     pub oauth: OAuthConfig,
+    /// `[auth.pages]`.
+    pub pages: PagesConfig,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -195,6 +199,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
     second_factor::check(config, &mut must);
     oauth::check(&config.oauth, &mut must);
+    faults.extend(pages::check(&config.pages));
     faults
 }
 

@@ -15,18 +15,19 @@ use vestibule_migration::auth::Migrator;
 
 use super::{
     adapters::{
-        http::{self, UseCases},
+        http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
-        revocation::VerifierSink,
+        revocation::{Unheard, VerifierSink},
         store::Store,
-        tokens::{JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
+        tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords,
-        ManageTotp, OAuthSettings, PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions,
-        Settings, StepUp, TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManageClients,
+        ManagePasswords, ManageTotp, OAuthSettings, PasswordHasher, Profile, Refresh, Register, Registration,
+        RevocationSink, ServeVerifiers, Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
+        oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
 };
@@ -119,6 +120,14 @@ impl Auth {
             second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
             settings: core.settings.clone(),
         };
+        let refresh = Refresh {
+            users: core.store.clone(),
+            sessions: core.store.clone(),
+            tokens: tokens.clone(),
+            issuer: core.issuer.clone(),
+            revocations: sink.clone(),
+            clock: clock.clone(),
+        };
         let use_cases = UseCases {
             register: Register {
                 users: core.store.clone(),
@@ -144,14 +153,41 @@ impl Auth {
                 clock: clock.clone(),
                 random: random.clone(),
             },
-            refresh: Refresh {
-                users: core.store.clone(),
-                sessions: core.store.clone(),
-                tokens,
-                issuer: core.issuer.clone(),
-                revocations: sink.clone(),
+            clients: core.clients(sink.clone(), &clock, &random),
+            authenticate_client: AuthenticateClient {
+                clients: core.store.clone(),
+                keys: Arc::new(JwkClientKeys),
+                digests: core.issuer.clone(),
+                attempts: Arc::new(limits::clients(&core, config, &clock)),
                 clock: clock.clone(),
+                settings: core.settings.clone(),
             },
+            client_credentials: ClientCredentials {
+                grants: core.store.clone(),
+                issuer: core.issuer.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                random: random.clone(),
+                settings: core.settings.clone(),
+            },
+            spend_refresh_token: SpendRefreshToken { refresh: refresh.clone(), audit: core.audit(&clock, &random) },
+            revoke_token: RevokeToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                revocations: sink.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            introspect_token: IntrospectToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            refresh,
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
@@ -199,7 +235,7 @@ impl Auth {
             api: api.clone(),
             verifier: parts.verifier,
             settings: core.settings.clone(),
-            random: random.clone(),
+            pages: Pages::start(config, random.clone()).map_err(StartError::Settings)?,
         };
         let tending = tend_keys(core.administer_keys(&clock, &random));
         let tasks = vec![tokio::spawn(purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
@@ -277,16 +313,37 @@ impl Core {
         AdministerKeys { keys: Arc::new(keys), audit: self.audit(clock, random) }
     }
 
+    fn clients(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> ManageClients {
+        ManageClients {
+            clients: self.store.clone(),
+            roles: self.store.clone(),
+            keys: Arc::new(JwkClientKeys),
+            digests: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
+            clock: clock.clone(),
+            random: random.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
     fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
         let keys = self.administer_keys(&clock, &random);
         let users = AdministerUsers {
             users: self.store.clone(),
             passwords: self.passwords.clone(),
-            clock,
-            random,
+            clock: clock.clone(),
+            random: random.clone(),
             settings: self.settings.clone(),
         };
-        Administration { users: Arc::new(users), keys: Arc::new(keys) }
+        // A command runs beside the servers, which find in the store what it ended.
+        let clients = self.clients(Arc::new(Unheard), &clock, &random);
+        Administration { users: Arc::new(users), keys: Arc::new(keys), clients: Arc::new(clients) }
     }
 }
 
@@ -299,6 +356,17 @@ pub async fn administration_only(
 ) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
     Ok(core.administration(clock, random))
+}
+
+/// What signs and reads tokens, alone.
+#[cfg(fuzzing)]
+pub(super) async fn signer(
+    config: &AuthConfig,
+    database: &DatabaseConfig,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<Arc<dyn TokenSigner>, StartError> {
+    Core::open(config, database, &clock, &random).await.map(|core| core.issuer)
 }
 
 /// Applies every migration of this module that is missing.
@@ -325,6 +393,11 @@ pub async fn migration_status(
 /// What is wrong with `[mail]`.
 pub fn check_mail(config: &MailConfig) -> Vec<SettingFault> {
     transport(config).err().unwrap_or_default()
+}
+
+/// What is wrong with the templates of `[auth.pages]`.
+pub fn check_pages(config: &AuthConfig) -> Vec<SettingFault> {
+    http::check_pages(config)
 }
 
 fn transport(config: &MailConfig) -> Result<MailTransport, Vec<SettingFault>> {
@@ -420,6 +493,7 @@ fn settings_of(config: &AuthConfig) -> Settings {
             .clamp(TimeDelta::zero(), TimeDelta::minutes(5)),
         oauth: OAuthSettings {
             resources: config.oauth.resources.clone(),
+            signing_algorithm: config.tokens.algorithm.as_str(),
             assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
         },
     }

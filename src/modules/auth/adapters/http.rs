@@ -1,6 +1,7 @@
 //! The module's HTTP surface. A handler extracts, calls its use case, and converts the answer.
 
 mod bodies;
+mod clients;
 mod internal;
 mod jwks;
 mod log_in;
@@ -9,7 +10,7 @@ mod me;
 mod mfa;
 mod oauth;
 mod openapi;
-mod page;
+mod pages;
 mod password;
 mod problems;
 mod register;
@@ -27,15 +28,16 @@ use actix_web::{
 };
 
 pub use openapi::openapi;
+pub(crate) use pages::{Pages, check as check_pages};
 pub use problems::PROBLEMS;
 
 use crate::{
-    kernel::Random,
     modules::auth::{
         api::AuthApi,
         application::{
-            Audit, LogIn, LogOut, ManagePasswords, ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp,
-            VerifyEmail,
+            Audit, LogIn, LogOut, ManageClients, ManagePasswords, ManageTotp, Profile, Refresh, Register, Sessions,
+            Settings, StepUp, VerifyEmail,
+            oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
         },
         domain::Origin,
     },
@@ -57,11 +59,17 @@ pub(crate) struct UseCases {
     pub(crate) sessions: Sessions,
     pub(crate) totp: ManageTotp,
     pub(crate) step_up: StepUp,
+    pub(crate) clients: ManageClients,
+    pub(crate) authenticate_client: AuthenticateClient,
+    pub(crate) client_credentials: ClientCredentials,
+    pub(crate) spend_refresh_token: SpendRefreshToken,
+    pub(crate) revoke_token: RevokeToken,
+    pub(crate) introspect_token: IntrospectToken,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) random: Arc<dyn Random>,
+    pub(crate) pages: Pages,
 }
 
 /// Adds the routes.
@@ -82,7 +90,11 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/verify", "POST").route(web::post().to(verify_token::verify)))
         .service(resource("/auth/me", "GET, PATCH").route(web::get().to(me::show)).route(web::patch().to(me::change)))
         .service(resource("/auth/password/change", "POST").route(web::post().to(password::change)))
-        .service(resource("/auth/password/forgot", "POST").route(web::post().to(password::forgot)))
+        .service(
+            resource("/auth/password/forgot", "GET, POST")
+                .route(web::get().to(password::ask))
+                .route(web::post().to(password::forgot)),
+        )
         .service(
             resource("/auth/password/reset", "GET, POST")
                 .route(web::get().to(password::show))
@@ -100,7 +112,9 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/mfa/recovery-codes", "POST").route(web::post().to(mfa::renew_codes)))
         .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::step_up)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
-        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
+        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
+        .configure(clients::configure)
+        .configure(oauth::configure);
 }
 
 /// A resource whose other methods are answered with 405 and `Allow`.
@@ -110,6 +124,13 @@ fn resource(path: &str, allow: &'static str) -> Resource {
         Err::<String, _>(Problem::new(&METHOD_NOT_ALLOWED, detail).with_header(ALLOW, HeaderValue::from_static(allow)))
     };
     web::resource(path.to_owned()).default_service(web::to(refuse))
+}
+
+/// A form as the OAuth endpoints read it, for its fuzz target.
+#[cfg(fuzzing)]
+pub(crate) fn read_form(text: &[u8]) -> Option<Vec<(String, String)>> {
+    let form = oauth::Form::parse(text).ok()?;
+    Some(form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// Where a request comes from, as the front found it.

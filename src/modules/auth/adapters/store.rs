@@ -2,10 +2,15 @@
 
 mod attempts;
 mod audit;
+mod authorization_codes;
+mod browser_sessions;
 mod client_grants;
 mod clients;
+mod consents;
+mod device_grants;
 mod email_tokens;
 mod entities;
+mod interactions;
 mod keys;
 mod purge;
 mod roles;

@@ -63,6 +63,12 @@ pub(crate) enum Failure {
     /// The caller's account is gone.
     #[error("there is no such user")]
     NotFound,
+    /// The client proves itself in another way, or not at all.
+    #[error("the client has no secret")]
+    ClientHasNoSecret,
+    /// Nobody hands out a permission that they do not have.
+    #[error("{0} can be given only by somebody who has it")]
+    PermissionNotHeld(String),
     /// It changed since it was read.
     #[error("it has changed since it was read")]
     PreconditionFailed,
@@ -87,11 +93,13 @@ impl Failure {
             | Self::StepUpRequired(_)
             | Self::InvalidRefreshToken
             | Self::RefreshTokenReused => ErrorKind::Unauthenticated,
-            Self::EmailNotVerified | Self::AccountSuspended | Self::RegistrationClosed | Self::OwnerOnly => {
-                ErrorKind::Forbidden
-            }
+            Self::EmailNotVerified
+            | Self::AccountSuspended
+            | Self::RegistrationClosed
+            | Self::OwnerOnly
+            | Self::PermissionNotHeld(_) => ErrorKind::Forbidden,
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
-            Self::EmailTaken | Self::MfaEnabled => ErrorKind::Conflict,
+            Self::EmailTaken | Self::MfaEnabled | Self::ClientHasNoSecret => ErrorKind::Conflict,
             Self::InvalidEmailToken | Self::Invalid(_) => ErrorKind::Invalid,
             Self::NotFound | Self::MfaNotEnabled | Self::MfaNotBegun => ErrorKind::NotFound,
             Self::PreconditionFailed => ErrorKind::PreconditionFailed,

@@ -16,6 +16,11 @@ pub(super) fn passwords(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>
     limit(core, config, "password", rule(lockout.failures, lockout.window, lockout.cooldown), clock)
 }
 
+/// Wrong secrets of OAuth clients; as many as passwords.
+pub(super) fn clients(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) -> LimitAttempts {
+    LimitAttempts { kind: "client", ..passwords(core, config, clock) }
+}
+
 /// Wrong codes of second factors.
 pub(super) fn codes(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) -> LimitAttempts {
     limit(core, config, "code", rule(config.mfa.failures, config.mfa.window, config.mfa.cooldown), clock)

@@ -3,7 +3,9 @@
 use utoipa::OpenApi;
 
 use super::{
-    bodies, jwks, log_in, log_out, me, mfa, password, register, sessions, step_up, verify_email, verify_token,
+    bodies, clients, jwks, log_in, log_out, me, mfa,
+    oauth::{discovery, introspect, revoke, token},
+    password, register, sessions, step_up, verify_email, verify_token,
 };
 
 #[derive(OpenApi)]
@@ -19,6 +21,7 @@ use super::{
         log_out::log_out_everywhere,
         verify_token::verify,
         password::change,
+        password::ask,
         password::forgot,
         password::show,
         password::reset,
@@ -33,9 +36,23 @@ use super::{
         me::show,
         me::change,
         jwks::show,
+        clients::list,
+        clients::create,
+        clients::show,
+        clients::replace,
+        clients::delete,
+        clients::rotate_secret,
+        token::token,
+        revoke::revoke,
+        introspect::introspect,
+        discovery::openid,
+        discovery::oauth,
     ),
     components(schemas(bodies::UserBody, bodies::TokensBody, bodies::TokenStateBody)),
-    tags((name = "auth", description = "Accounts, sessions and tokens"))
+    tags(
+        (name = "auth", description = "Accounts, sessions and tokens"),
+        (name = "oauth", description = "OAuth 2.1 and OpenID Connect"),
+    )
 )]
 struct AuthDocument;
 

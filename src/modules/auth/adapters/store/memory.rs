@@ -1,6 +1,7 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
 mod attempts;
+mod authorizations;
 mod clients;
 mod second_factors;
 
@@ -32,6 +33,7 @@ pub(crate) struct State {
     audit: Vec<AuditEntry>,
     factors: second_factors::Factors,
     attempts: std::collections::HashMap<String, crate::modules::auth::domain::Failures>,
+    authorizations: authorizations::Authorizations,
     clients: Vec<Client>,
     client_grants: Vec<ClientGrant>,
     assertions: Vec<String>,

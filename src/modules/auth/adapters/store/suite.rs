@@ -1,6 +1,7 @@
 //! What every store promises, as tests that run on each of them.
 
 mod attempts;
+pub(super) mod authorizations;
 pub(super) mod clients;
 mod second_factors;
 
