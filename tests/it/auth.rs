@@ -8,6 +8,7 @@ mod device;
 mod lockout;
 mod logout;
 mod mail;
+mod mfa;
 mod pages;
 mod passwords;
 mod sessions;
