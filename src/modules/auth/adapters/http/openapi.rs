@@ -3,12 +3,12 @@
 use utoipa::OpenApi;
 
 use super::{
-    audit, bodies, clients, consents, jwks, log_in, log_out, me,
+    audit, bodies, clients, consents, jwks, log_in, log_out, me, mfa,
     oauth::{
         authorize, consent_page, device_authorization, device_page, discovery, end_session, introspect, log_in_page,
         par, revoke, token, userinfo,
     },
-    password, register, roles, sessions, users, verify_email, verify_token,
+    password, register, roles, sessions, step_up, users, verify_email, verify_token,
 };
 
 #[derive(OpenApi)]
@@ -32,6 +32,12 @@ use super::{
         consents::revoke,
         sessions::list,
         sessions::end,
+        mfa::show,
+        mfa::begin,
+        mfa::confirm,
+        mfa::disable,
+        mfa::renew_codes,
+        step_up::step_up,
         me::show,
         me::change,
         users::list,
