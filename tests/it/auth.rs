@@ -10,6 +10,7 @@ mod logout;
 mod mail;
 mod mfa;
 mod pages;
+mod pages_for_clients;
 mod passwords;
 mod sessions;
 mod tokens;
