@@ -118,7 +118,7 @@ async fn a_client_is_allowed_by_keyboard_alone() {
 
 #[tokio::test]
 async fn a_second_factor_is_asked_for_on_a_page_of_its_own() {
-    let app = TestApp::simple().start().await;
+    let app = TestApp::simple().settings("[auth]\nrequire_verified_email = false").start().await;
     let ada = Enrolled::new(&app, "ada@example.org").await;
     let shop = Shop::open(&app).await;
     let browser = Browser::start().await;
