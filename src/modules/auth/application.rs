@@ -34,7 +34,7 @@ pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
-pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
+pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use limit_attempts::LimitAttempts;
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
@@ -45,11 +45,11 @@ pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository,
     Begun, BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, Confirmation,
-    ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held, IdempotencyStore, InteractionRepository,
-    KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, OneTimePasswords, PasswordChange,
-    PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationSink, RevokedSession, RoleRepository,
-    Rotation, SavedRole, SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter,
-    UserRepository, Verdict,
+    ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held, IdGrant, IdHint, IdempotencyStore,
+    InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
+    OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationSink,
+    RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository, SessionRepository, TokenSigner,
+    UserDirectory, UserFilter, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

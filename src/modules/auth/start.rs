@@ -5,6 +5,7 @@
 mod journeys;
 mod limits;
 mod second_factor;
+mod user_facing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,6 +13,8 @@ use actix_web::web;
 use chrono::TimeDelta;
 use tokio::{sync::watch, task::JoinHandle};
 use vestibule_migration::auth::Migrator;
+
+use user_facing::Joints;
 
 use super::{
     adapters::{
@@ -128,7 +131,16 @@ impl Auth {
             revocations: sink.clone(),
             clock: clock.clone(),
         };
+        let user_facing = core.user_facing(Joints {
+            authenticate: authenticate.clone(),
+            attempts: Arc::new(limits::devices(&core, config, &clock)),
+            tokens: tokens.clone(),
+            revocations: sink.clone(),
+            clock: &clock,
+            random: &random,
+        });
         let use_cases = UseCases {
+            user_facing,
             register: Register {
                 users: core.store.clone(),
                 passwords: core.passwords.clone(),
@@ -526,6 +538,14 @@ fn settings_of(config: &AuthConfig) -> Settings {
             resources: config.oauth.resources.clone(),
             signing_algorithm: config.tokens.algorithm.as_str(),
             assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
+            code_ttl: delta(config.oauth.code_ttl),
+            interaction_ttl: delta(config.oauth.interaction_ttl),
+            pushed_request_ttl: delta(config.oauth.pushed_request_ttl),
+            require_pushed_requests: config.oauth.require_pushed_requests,
+            device_ttl: delta(config.oauth.device_ttl),
+            device_interval: u32::try_from(config.oauth.device_interval.get().as_secs()).unwrap_or(u32::MAX),
+            browser_idle: delta(config.oauth.browser_idle),
+            browser_ttl: delta(config.oauth.browser_ttl),
         },
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod bodies;
 mod clients;
 mod conditions;
+mod consents;
 mod idempotency;
 mod internal;
 mod jwks;
@@ -43,7 +44,9 @@ use crate::{
         application::{
             AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles,
             ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
-            oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
+            oauth::{
+                AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken, UserFacing,
+            },
         },
         domain::Origin,
     },
@@ -71,6 +74,7 @@ pub(crate) struct UseCases {
     pub(crate) spend_refresh_token: SpendRefreshToken,
     pub(crate) revoke_token: RevokeToken,
     pub(crate) introspect_token: IntrospectToken,
+    pub(crate) user_facing: UserFacing,
     pub(crate) users: AdministerUsers,
     pub(crate) roles: ManageRoles,
     pub(crate) idempotency: Idempotency,
@@ -109,6 +113,8 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
                 .route(web::get().to(password::show))
                 .route(web::post().to(password::reset)),
         )
+        .service(resource("/auth/consents", "GET").route(web::get().to(consents::list)))
+        .service(resource("/auth/consents/{client_id}", "DELETE").route(web::delete().to(consents::revoke)))
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .configure(administration)

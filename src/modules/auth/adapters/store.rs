@@ -15,6 +15,7 @@ mod idempotency;
 mod interactions;
 mod keys;
 mod purge;
+mod purge_authorizations;
 mod roles;
 mod second_factors;
 mod sessions;

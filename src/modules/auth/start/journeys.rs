@@ -106,7 +106,18 @@ fn configuration() -> config::AuthConfig {
         step_up: config::StepUpConfig { max_age: Span::secs(900) },
         master_key: None,
         previous_master_keys: Vec::new(),
-        oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },
+        oauth: config::OAuthConfig {
+            resources: Vec::new(),
+            assertion_max_lifetime: Span::secs(3_600),
+            code_ttl: Span::secs(60),
+            interaction_ttl: Span::secs(1_800),
+            pushed_request_ttl: Span::secs(60),
+            require_pushed_requests: false,
+            device_ttl: Span::secs(600),
+            device_interval: Span::secs(5),
+            browser_idle: Span::secs(7_200),
+            browser_ttl: Span::secs(43_200),
+        },
         database: None,
     }
 }

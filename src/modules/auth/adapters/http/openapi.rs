@@ -3,8 +3,11 @@
 use utoipa::OpenApi;
 
 use super::{
-    audit, bodies, clients, jwks, log_in, log_out, me, mfa,
-    oauth::{discovery, introspect, revoke, token},
+    audit, bodies, clients, consents, jwks, log_in, log_out, me, mfa,
+    oauth::{
+        authorize, consent_page, device_authorization, device_page, discovery, end_session, introspect, log_in_page,
+        par, revoke, token, userinfo,
+    },
     password, register, roles, sessions, step_up, users, verify_email, verify_token,
 };
 
@@ -25,6 +28,8 @@ use super::{
         password::forgot,
         password::show,
         password::reset,
+        consents::list,
+        consents::revoke,
         sessions::list,
         sessions::end,
         mfa::show,
@@ -55,6 +60,22 @@ use super::{
         clients::replace,
         clients::delete,
         clients::rotate_secret,
+        authorize::ask,
+        authorize::ask_by_form,
+        log_in_page::show_page,
+        log_in_page::log_in,
+        log_in_page::second_factor,
+        consent_page::show_page,
+        consent_page::decide,
+        device_page::show_page,
+        device_page::answer,
+        device_authorization::begin,
+        par::push,
+        userinfo::show,
+        userinfo::show_by_post,
+        end_session::ask,
+        end_session::ask_by_form,
+        end_session::confirm,
         token::token,
         revoke::revoke,
         introspect::introspect,
