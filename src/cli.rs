@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod failure;
 mod health;
+mod key;
 mod list;
 mod migrate;
 mod openapi;
@@ -23,8 +24,8 @@ use clap::{Parser, Subcommand};
 
 use self::{
     client::ClientCommand, completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure,
-    health::Health, migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand, serve::Serve,
-    session::Session, user::UserCommand,
+    health::Health, key::KeyCommand, migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand,
+    serve::Serve, session::Session, user::UserCommand,
 };
 use crate::bootstrap;
 
@@ -66,6 +67,9 @@ enum Command {
     /// Administers OAuth clients
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Looks after the keys that tokens are signed with
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Prints the OpenAPI document
     #[command(after_help = "Example:\n  vestibule openapi --role auth > openapi.json", name = "openapi")]
     OpenApi(OpenApi),
@@ -110,6 +114,7 @@ fn run_with(
         Command::Route(command) => command.run(&mut session),
         Command::User(command) => command.run(&mut session),
         Command::Client(command) => command.run(&mut session),
+        Command::Key(command) => command.run(&mut session),
         Command::OpenApi(command) => command.run(&mut session),
         Command::Config(command) => command.run(&mut session),
         Command::Health(command) => command.run(&mut session),

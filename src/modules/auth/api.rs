@@ -29,6 +29,8 @@ pub struct Revocations {
     pub sessions: Vec<(SessionId, DateTime<Utc>)>,
     /// Where to go on.
     pub cursor: String,
+    /// Which verification keys there are now: another text means other keys. Empty from an `auth` that does not say.
+    pub keys: String,
 }
 
 /// What operators do from the command line.
@@ -38,6 +40,37 @@ pub struct Administration {
     pub users: Arc<dyn UserAdministration>,
     /// OAuth clients.
     pub clients: Arc<dyn ClientAdministration>,
+    /// The keys that tokens are signed with.
+    pub keys: Arc<dyn KeyAdministration>,
+}
+
+/// Administration of signing keys from the command line. A running server learns of it within two seconds.
+#[async_trait]
+pub trait KeyAdministration: Send + Sync {
+    /// Every key there ever was, oldest first.
+    async fn list_keys(&self) -> Result<Vec<KeyView>, AuthError>;
+    /// Publishes a new key, which signs once everybody had the time to learn it. `Conflict` while another one waits for
+    /// that, and where tokens are signed with a shared secret.
+    async fn rotate_keys(&self) -> Result<KeyView, AuthError>;
+    /// Retires a key at once: what it signed is refused. `NotFound` when there is no such key, or no longer.
+    async fn retire_key(&self, kid: &str) -> Result<(), AuthError>;
+}
+
+/// A signing key as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyView {
+    /// The id.
+    pub kid: String,
+    /// `ES256`, `RS256` or `EdDSA`.
+    pub algorithm: String,
+    /// `published`, `signing`, `verifying` or `retired`.
+    pub state: &'static str,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it begins to sign, or began.
+    pub signs_from: DateTime<Utc>,
+    /// When it was retired, or will be once its last token has expired.
+    pub retires_at: Option<DateTime<Utc>>,
 }
 
 /// Administration of users from the command line.

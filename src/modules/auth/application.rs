@@ -1,5 +1,6 @@
 //! What can be done with accounts and sessions: one use case a file, and the ports they need.
 
+mod administer_keys;
 mod administer_users;
 mod audit;
 mod authenticate;
@@ -19,6 +20,7 @@ mod sessions;
 mod settings;
 mod verify_email;
 
+pub(crate) use administer_keys::AdministerKeys;
 pub(crate) use administer_users::AdministerUsers;
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
@@ -30,8 +32,9 @@ pub(crate) use manage_clients::{Administrator, ClientWish, ManageClients, client
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientGrantRepository, ClientKeys, ClientRepository,
-    EmailProof, Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink,
-    RevokedSession, RoleRepository, Rotation, SessionRepository, TokenSigner, UserRepository, Verdict,
+    EmailProof, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError,
+    RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation, SessionRepository, TokenSigner,
+    UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

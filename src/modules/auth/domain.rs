@@ -12,6 +12,7 @@ mod password;
 mod role;
 mod scope;
 mod session;
+mod signing_key;
 mod user;
 
 pub(crate) use assertion::Assertion;
@@ -27,4 +28,5 @@ pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use role::{ADMIN_PERMISSIONS, RoleCatalog, RoleName};
 pub(crate) use scope::{EMAIL, OFFLINE_ACCESS, OPENID, PROFILE, Scopes, USER_SCOPES};
 pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
+pub(crate) use signing_key::{KeyState, SigningKey, signer};
 pub(crate) use user::{LoginRefusal, User, UserStatus};

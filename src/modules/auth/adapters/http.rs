@@ -9,7 +9,7 @@ mod log_out;
 mod me;
 mod oauth;
 mod openapi;
-mod page;
+mod pages;
 mod password;
 mod problems;
 mod register;
@@ -26,10 +26,10 @@ use actix_web::{
 };
 
 pub use openapi::openapi;
+pub(crate) use pages::{Pages, check as check_pages};
 pub use problems::PROBLEMS;
 
 use crate::{
-    kernel::Random,
     modules::auth::{
         api::AuthApi,
         application::{
@@ -65,7 +65,7 @@ pub(crate) struct UseCases {
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) random: Arc<dyn Random>,
+    pub(crate) pages: Pages,
 }
 
 /// Adds the routes.
@@ -86,7 +86,11 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/verify", "POST").route(web::post().to(verify_token::verify)))
         .service(resource("/auth/me", "GET, PATCH").route(web::get().to(me::show)).route(web::patch().to(me::change)))
         .service(resource("/auth/password/change", "POST").route(web::post().to(password::change)))
-        .service(resource("/auth/password/forgot", "POST").route(web::post().to(password::forgot)))
+        .service(
+            resource("/auth/password/forgot", "GET, POST")
+                .route(web::get().to(password::ask))
+                .route(web::post().to(password::forgot)),
+        )
         .service(
             resource("/auth/password/reset", "GET, POST")
                 .route(web::get().to(password::show))

@@ -8,4 +8,4 @@ mod seal;
 
 pub(crate) use client_keys::JwkClientKeys;
 pub(crate) use issuer::JwtIssuer;
-pub(crate) use keys::SigningKeys;
+pub(crate) use keys::{KeyKeeper, KeyRules, SigningKeys};

@@ -4,6 +4,7 @@
 mod audit;
 mod clients;
 mod roles;
+mod signing_keys;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -18,6 +19,7 @@ use crate::{
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use roles::RoleRepository;
+pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 
 /// Why a port failed, beyond what its own answers say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) session_ttl: TimeDelta,
     /// For how long a spent refresh token answers with the token it already gave.
     pub(crate) refresh_reuse_leeway: TimeDelta,
+    /// How long the published keys may be cached: not longer than a new one is published before it signs.
+    pub(crate) keys_max_age: TimeDelta,
     /// What OAuth clients are held to.
     pub(crate) oauth: OAuthSettings,
 }

@@ -21,6 +21,7 @@ use super::{
         log_out::log_out_everywhere,
         verify_token::verify,
         password::change,
+        password::ask,
         password::forgot,
         password::show,
         password::reset,

@@ -7,7 +7,7 @@ use vestibule_migration::auth::Migrator;
 
 use super::{KeptKey, Store, memory::MemoryStore, suite};
 use crate::{
-    modules::auth::application::SessionRepository,
+    modules::auth::{application::SessionRepository, domain::SigningKey},
     platform::database::{Database, migrate_down, migrate_up, migration_status},
 };
 
@@ -63,18 +63,23 @@ async fn on_postgres() {
 async fn only_one_key_becomes_active(database: Database) {
     let store = Store::new(database);
     let key = |kid: &str| KeptKey {
-        kid: kid.to_owned(),
-        algorithm: "ES256".to_owned(),
-        is_active: true,
+        key: SigningKey {
+            kid: kid.to_owned(),
+            algorithm: "ES256".to_owned(),
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            signs_from: chrono::DateTime::UNIX_EPOCH,
+            used_at: None,
+            retired_at: None,
+        },
+        is_newest: true,
         private_key: zeroize::Zeroizing::new(vec![1]),
         public_jwk: "{}".to_owned(),
-        created_at: chrono::DateTime::UNIX_EPOCH,
     };
     let (one, two) = (key("one"), key("two"));
     let (first, second) = tokio::join!(store.offer_key(&one), store.offer_key(&two));
     first.unwrap();
     second.unwrap();
-    assert_eq!(store.keys().await.unwrap().iter().filter(|key| key.is_active).count(), 1);
+    assert_eq!(store.keys().await.unwrap().iter().filter(|key| key.is_newest).count(), 1);
 }
 
 async fn migrations_go_up_and_down(database: &Database) {

@@ -38,7 +38,7 @@ struct RefreshClaims {
 
 /// Issues JWTs.
 pub(crate) struct JwtIssuer {
-    keys: SigningKeys,
+    keys: Arc<SigningKeys>,
     settings: Arc<Settings>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -47,7 +47,7 @@ pub(crate) struct JwtIssuer {
 impl JwtIssuer {
     /// An issuer with these keys.
     pub(crate) fn new(
-        keys: SigningKeys,
+        keys: Arc<SigningKeys>,
         settings: Arc<Settings>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
@@ -56,10 +56,11 @@ impl JwtIssuer {
     }
 
     fn sign<T: Serialize>(&self, typ: &str, claims: &T) -> Result<String, PortError> {
-        let mut header = Header::new(self.keys.algorithm.jwt());
+        let signer = self.keys.signer()?;
+        let mut header = Header::new(signer.algorithm.jwt());
         header.typ = Some(typ.to_owned());
-        header.kid = Some(self.keys.kid.clone());
-        jsonwebtoken::encode(&header, claims, &self.keys.signing)
+        header.kid = Some(signer.kid.clone());
+        jsonwebtoken::encode(&header, claims, &signer.key)
             .map_err(|error| PortError::Internal(format!("a token cannot be signed: {error}")))
     }
 
@@ -74,8 +75,8 @@ impl JwtIssuer {
         if header["typ"].as_str() != Some(typ) || header.get("crit").is_some() {
             return None;
         }
-        let public = self.keys.public();
-        let (algorithm, key) = public.find(header["kid"].as_str()?)?;
+        let known = self.keys.known();
+        let (algorithm, key) = known.find(header["kid"].as_str()?)?;
         if header["alg"].as_str() != Some(algorithm.as_str()) {
             return None;
         }
