@@ -4,6 +4,7 @@ mod account;
 mod bodies;
 mod lockout;
 mod mail;
+mod oauth_tokens;
 mod passwords;
 mod sessions;
 mod tokens;

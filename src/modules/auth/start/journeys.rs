@@ -1,5 +1,8 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod clients;
+mod grants;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use actix_web::{

@@ -51,15 +51,10 @@ fn metadata(settings: &Settings) -> Value {
     let signatures = ["ES256", "EdDSA", "PS256", "RS256"];
     json!({
         "issuer": issuer,
-        "authorization_endpoint": at("/oauth/authorize"),
         "token_endpoint": at("/oauth/token"),
-        "userinfo_endpoint": at("/oauth/userinfo"),
         "jwks_uri": at("/.well-known/jwks.json"),
         "revocation_endpoint": at("/oauth/revoke"),
         "introspection_endpoint": at("/oauth/introspect"),
-        "device_authorization_endpoint": at("/oauth/device_authorization"),
-        "pushed_authorization_request_endpoint": at("/oauth/par"),
-        "end_session_endpoint": at("/oauth/logout"),
         "scopes_supported": USER_SCOPES,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
