@@ -64,12 +64,12 @@ enum Command {
     /// Administers accounts
     #[command(subcommand)]
     User(UserCommand),
-    /// Administers OAuth clients
-    #[command(subcommand)]
-    Client(ClientCommand),
     /// Looks after the keys that tokens are signed with
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Administers OAuth clients
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// Prints the OpenAPI document
     #[command(after_help = "Example:\n  vestibule openapi --role auth > openapi.json", name = "openapi")]
     OpenApi(OpenApi),
@@ -113,8 +113,8 @@ fn run_with(
         Command::Migrate(command) => command.run(&mut session),
         Command::Route(command) => command.run(&mut session),
         Command::User(command) => command.run(&mut session),
-        Command::Client(command) => command.run(&mut session),
         Command::Key(command) => command.run(&mut session),
+        Command::Client(command) => command.run(&mut session),
         Command::OpenApi(command) => command.run(&mut session),
         Command::Config(command) => command.run(&mut session),
         Command::Health(command) => command.run(&mut session),

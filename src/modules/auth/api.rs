@@ -38,10 +38,10 @@ pub struct Revocations {
 pub struct Administration {
     /// Accounts.
     pub users: Arc<dyn UserAdministration>,
-    /// OAuth clients.
-    pub clients: Arc<dyn ClientAdministration>,
     /// The keys that tokens are signed with.
     pub keys: Arc<dyn KeyAdministration>,
+    /// OAuth clients.
+    pub clients: Arc<dyn ClientAdministration>,
 }
 
 /// Administration of signing keys from the command line. A running server learns of it within two seconds.

@@ -31,10 +31,11 @@ pub(crate) use log_out::LogOut;
 pub(crate) use manage_clients::{Administrator, ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientGrantRepository, ClientKeys, ClientRepository,
-    EmailProof, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError,
-    RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation, SessionRepository, TokenSigner,
-    UserRepository, Verdict,
+    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository, BrowserSessionRepository,
+    ClientGrantRepository, ClientKeys, ClientRepository, ConsentRepository, DeviceGrantRepository, EmailProof,
+    InteractionRepository, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher,
+    PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation, SessionRepository,
+    TokenSigner, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

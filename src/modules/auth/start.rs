@@ -280,6 +280,11 @@ impl Core {
         Audit { store: self.store.clone(), clock: clock.clone(), random: random.clone() }
     }
 
+    fn administer_keys(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> AdministerKeys {
+        let keys = KeyKeeper { keys: self.keys.clone(), random: random.clone() };
+        AdministerKeys { keys: Arc::new(keys), audit: self.audit(clock, random) }
+    }
+
     fn clients(
         &self,
         revocations: Arc<dyn RevocationSink>,
@@ -299,11 +304,6 @@ impl Core {
         }
     }
 
-    fn administer_keys(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> AdministerKeys {
-        let keys = KeyKeeper { keys: self.keys.clone(), random: random.clone() };
-        AdministerKeys { keys: Arc::new(keys), audit: self.audit(clock, random) }
-    }
-
     fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
         let keys = self.administer_keys(&clock, &random);
         let users = AdministerUsers {
@@ -315,7 +315,7 @@ impl Core {
         };
         // A command runs beside the servers, which find in the store what it ended.
         let clients = self.clients(Arc::new(Unheard), &clock, &random);
-        Administration { users: Arc::new(users), clients: Arc::new(clients), keys: Arc::new(keys) }
+        Administration { users: Arc::new(users), keys: Arc::new(keys), clients: Arc::new(clients) }
     }
 }
 

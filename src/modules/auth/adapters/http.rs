@@ -113,6 +113,13 @@ fn resource(path: &str, allow: &'static str) -> Resource {
     web::resource(path.to_owned()).default_service(web::to(refuse))
 }
 
+/// A form as the OAuth endpoints read it, for its fuzz target.
+#[cfg(fuzzing)]
+pub(crate) fn read_form(text: &[u8]) -> Option<Vec<(String, String)>> {
+    let form = oauth::Form::parse(text).ok()?;
+    Some(form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
 /// Where a request comes from, as the front found it.
 fn client_of(request: &HttpRequest) -> IpAddr {
     let context = request.extensions().get::<RequestContext>().map(|context| context.client_ip);

@@ -2,7 +2,12 @@
 //! `adapters/store/suite.rs` hold every store to it.
 
 mod audit;
+mod authorization_codes;
+mod browser_sessions;
 mod clients;
+mod consents;
+mod device_grants;
+mod interactions;
 mod roles;
 mod signing_keys;
 
@@ -17,7 +22,12 @@ use crate::{
 };
 
 pub(crate) use audit::{AuditFilter, AuditLog};
+pub(crate) use authorization_codes::AuthorizationCodeRepository;
+pub(crate) use browser_sessions::BrowserSessionRepository;
 pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
+pub(crate) use consents::ConsentRepository;
+pub(crate) use device_grants::DeviceGrantRepository;
+pub(crate) use interactions::InteractionRepository;
 pub(crate) use roles::RoleRepository;
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 
