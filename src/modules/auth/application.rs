@@ -30,7 +30,7 @@ pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
-pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
+pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
@@ -39,10 +39,10 @@ pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository, Begun,
     BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, ConsentRepository,
-    DeviceGrantRepository, EmailProof, IdempotencyStore, InteractionRepository, KeptAnswer, KeyCustodian, KeyRotation,
-    KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole,
-    RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SessionRepository, TokenSigner, UserDirectory,
-    UserFilter, UserRepository, Verdict,
+    DeviceGrantRepository, EmailProof, IdGrant, IdHint, IdempotencyStore, InteractionRepository, KeptAnswer,
+    KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant,
+    Registered, RemovedRole, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SessionRepository,
+    TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

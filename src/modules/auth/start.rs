@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod journeys;
+mod user_facing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +11,8 @@ use actix_web::web;
 use chrono::TimeDelta;
 use tokio::{sync::watch, task::JoinHandle};
 use vestibule_migration::auth::Migrator;
+
+use user_facing::Joints;
 
 use super::{
     adapters::{
@@ -116,7 +119,22 @@ impl Auth {
             revocations: sink.clone(),
             clock: clock.clone(),
         };
+        let authenticate = Authenticate {
+            users: core.store.clone(),
+            passwords: core.passwords.clone(),
+            attempts: attempts.clone(),
+            settings: core.settings.clone(),
+        };
+        let user_facing = core.user_facing(Joints {
+            authenticate: authenticate.clone(),
+            attempts: attempts.clone(),
+            tokens: tokens.clone(),
+            revocations: sink.clone(),
+            clock: &clock,
+            random: &random,
+        });
         let use_cases = UseCases {
+            user_facing,
             register: Register {
                 users: core.store.clone(),
                 passwords: core.passwords.clone(),
@@ -135,12 +153,7 @@ impl Auth {
                 settings: core.settings.clone(),
             },
             log_in: LogIn {
-                authenticate: Authenticate {
-                    users: core.store.clone(),
-                    passwords: core.passwords.clone(),
-                    attempts: attempts.clone(),
-                    settings: core.settings.clone(),
-                },
+                authenticate: authenticate.clone(),
                 sessions: core.store.clone(),
                 tokens: tokens.clone(),
                 clock: clock.clone(),
@@ -497,6 +510,14 @@ fn settings_of(config: &AuthConfig) -> Settings {
             resources: config.oauth.resources.clone(),
             signing_algorithm: config.tokens.algorithm.as_str(),
             assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
+            code_ttl: delta(config.oauth.code_ttl),
+            interaction_ttl: delta(config.oauth.interaction_ttl),
+            pushed_request_ttl: delta(config.oauth.pushed_request_ttl),
+            require_pushed_requests: config.oauth.require_pushed_requests,
+            device_ttl: delta(config.oauth.device_ttl),
+            device_interval: u32::try_from(config.oauth.device_interval.get().as_secs()).unwrap_or(u32::MAX),
+            browser_idle: delta(config.oauth.browser_idle),
+            browser_ttl: delta(config.oauth.browser_ttl),
         },
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod bodies;
 mod clients;
 mod conditions;
+mod consents;
 mod idempotency;
 mod internal;
 mod jwks;
@@ -41,7 +42,9 @@ use crate::{
         application::{
             AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles, Profile,
             Refresh, Register, Sessions, Settings, VerifyEmail,
-            oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
+            oauth::{
+                AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken, UserFacing,
+            },
         },
         domain::Origin,
     },
@@ -70,6 +73,7 @@ pub(crate) struct UseCases {
     pub(crate) users: AdministerUsers,
     pub(crate) roles: ManageRoles,
     pub(crate) idempotency: Idempotency,
+    pub(crate) user_facing: UserFacing,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
@@ -105,6 +109,8 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
                 .route(web::get().to(password::show))
                 .route(web::post().to(password::reset)),
         )
+        .service(resource("/auth/consents", "GET").route(web::get().to(consents::list)))
+        .service(resource("/auth/consents/{client_id}", "DELETE").route(web::delete().to(consents::revoke)))
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .configure(administration)

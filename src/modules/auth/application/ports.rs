@@ -8,6 +8,7 @@ mod clients;
 mod consents;
 mod device_grants;
 mod directory;
+mod id_tokens;
 mod idempotency;
 mod interactions;
 mod roles;
@@ -30,6 +31,7 @@ pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use consents::ConsentRepository;
 pub(crate) use device_grants::DeviceGrantRepository;
 pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
+pub(crate) use id_tokens::{IdGrant, IdHint};
 pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
@@ -267,6 +269,12 @@ pub(crate) trait TokenSigner: Send + Sync {
     fn access(&self, grant: &AccessGrant) -> Result<String, PortError>;
     /// A refresh token.
     fn refresh(&self, grant: &RefreshGrant) -> Result<String, PortError>;
+    /// An id_token (OpenID Connect Core 1.0 §2). MUST be of a type that is neither an access token's nor a refresh token's.
+    fn id_token(&self, grant: &IdGrant<'_>) -> Result<String, PortError>;
+    /// What an id_token says; `None` unless it is genuine and ours. That it has expired is no matter.
+    fn read_id_token(&self, token: &str) -> Option<IdHint>;
+    /// SHA-256 in base64url (RFC 7636 §4.6).
+    fn s256(&self, text: &str) -> String;
     /// What a refresh token says; `None` unless it is genuine, of the right type, issuer and audience. Expiry is the
     /// caller's to judge.
     fn read_refresh(&self, token: &str) -> Option<RefreshGrant>;
