@@ -132,6 +132,23 @@ async fn every_fault_of_a_registration_is_told_at_once() {
 }
 
 #[actix_web::test]
+async fn a_registration_that_is_sent_again_is_made_once() {
+    let app = TestAuth::start(&configuration()).await;
+    let admin = app.staff("root@example.com", "admin").await;
+    let post = |name: &str| {
+        let request = TestRequest::post().uri("/clients").set_json(json!({"client_name": name}));
+        let request = request.insert_header((AUTHORIZATION, format!("Bearer {admin}")));
+        app.send(request.insert_header(("idempotency-key", "one")))
+    };
+    let (first, again) = (post("Robot").await, post("Robot").await);
+    assert_eq!((first.status.as_u16(), &first.body), (201, &again.body));
+    assert!(first.body["client_secret"].is_string());
+    assert_eq!(post("Other").await.code(), "idempotency-key-reused");
+    let list = app.call(Method::GET, "/clients", Some(&admin), None).await;
+    assert_eq!(list.body["items"].as_array().unwrap().len(), 1);
+}
+
+#[actix_web::test]
 async fn nobody_gives_a_client_more_than_they_have() {
     let app = TestAuth::start(&configuration()).await;
     let (id, secret) = app.robot(&["clients:write"]).await;
