@@ -5,6 +5,7 @@ mod bodies;
 mod lockout;
 mod mail;
 mod mfa;
+mod oauth_tokens;
 mod pages;
 mod passwords;
 mod sessions;

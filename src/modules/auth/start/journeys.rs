@@ -1,5 +1,7 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod clients;
+mod grants;
 mod lockout;
 mod second_factor;
 mod users;
