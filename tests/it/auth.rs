@@ -1,8 +1,12 @@
 //! Accounts, sessions and tokens, from outside.
 
 mod account;
+mod authorize;
 mod bodies;
+mod codes;
+mod device;
 mod lockout;
+mod logout;
 mod mail;
 mod mfa;
 mod oauth_tokens;
