@@ -8,6 +8,7 @@ mod failure;
 mod issue_tokens;
 mod log_in;
 mod log_out;
+mod manage_clients;
 pub(crate) mod oauth;
 mod passwords;
 mod ports;
@@ -24,15 +25,17 @@ pub(crate) use administer_users::AdministerUsers;
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
-pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
+pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
+pub(crate) use manage_clients::{Administrator, ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientGrantRepository, ClientKeys, ClientRepository,
-    EmailProof, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError,
-    RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation, SessionRepository, TokenSigner,
-    UserRepository, Verdict,
+    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository, BrowserSessionRepository,
+    ClientGrantRepository, ClientKeys, ClientRepository, ConsentRepository, DeviceGrantRepository, EmailProof,
+    InteractionRepository, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher,
+    PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation, SessionRepository,
+    TokenSigner, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

@@ -17,15 +17,16 @@ use super::{
         http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
-        revocation::VerifierSink,
+        revocation::{Unheard, VerifierSink},
         store::Store,
-        tokens::{JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
+        tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords,
-        OAuthSettings, PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings,
-        TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManageClients,
+        ManagePasswords, OAuthSettings, PasswordHasher, Profile, Refresh, Register, Registration, RevocationSink,
+        ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
 };
@@ -107,6 +108,14 @@ impl Auth {
             revoked_here,
         });
         let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
+        let refresh = Refresh {
+            users: core.store.clone(),
+            sessions: core.store.clone(),
+            tokens: tokens.clone(),
+            issuer: core.issuer.clone(),
+            revocations: sink.clone(),
+            clock: clock.clone(),
+        };
         let use_cases = UseCases {
             register: Register {
                 users: core.store.clone(),
@@ -137,14 +146,41 @@ impl Auth {
                 clock: clock.clone(),
                 random: random.clone(),
             },
-            refresh: Refresh {
-                users: core.store.clone(),
-                sessions: core.store.clone(),
-                tokens,
-                issuer: core.issuer.clone(),
-                revocations: sink.clone(),
+            clients: core.clients(sink.clone(), &clock, &random),
+            authenticate_client: AuthenticateClient {
+                clients: core.store.clone(),
+                keys: Arc::new(JwkClientKeys),
+                digests: core.issuer.clone(),
+                attempts: Arc::new(MemoryAttempts::new(&config.lockout, clock.clone())),
                 clock: clock.clone(),
+                settings: core.settings.clone(),
             },
+            client_credentials: ClientCredentials {
+                grants: core.store.clone(),
+                issuer: core.issuer.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                random: random.clone(),
+                settings: core.settings.clone(),
+            },
+            spend_refresh_token: SpendRefreshToken { refresh: refresh.clone(), audit: core.audit(&clock, &random) },
+            revoke_token: RevokeToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                revocations: sink.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            introspect_token: IntrospectToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            refresh,
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
@@ -249,16 +285,37 @@ impl Core {
         AdministerKeys { keys: Arc::new(keys), audit: self.audit(clock, random) }
     }
 
+    fn clients(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> ManageClients {
+        ManageClients {
+            clients: self.store.clone(),
+            roles: self.store.clone(),
+            keys: Arc::new(JwkClientKeys),
+            digests: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
+            clock: clock.clone(),
+            random: random.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
     fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
         let keys = self.administer_keys(&clock, &random);
         let users = AdministerUsers {
             users: self.store.clone(),
             passwords: self.passwords.clone(),
-            clock,
-            random,
+            clock: clock.clone(),
+            random: random.clone(),
             settings: self.settings.clone(),
         };
-        Administration { users: Arc::new(users), keys: Arc::new(keys) }
+        // A command runs beside the servers, which find in the store what it ended.
+        let clients = self.clients(Arc::new(Unheard), &clock, &random);
+        Administration { users: Arc::new(users), keys: Arc::new(keys), clients: Arc::new(clients) }
     }
 }
 
@@ -407,6 +464,7 @@ fn settings_of(config: &AuthConfig) -> Settings {
             .clamp(TimeDelta::zero(), TimeDelta::minutes(5)),
         oauth: OAuthSettings {
             resources: config.oauth.resources.clone(),
+            signing_algorithm: config.tokens.algorithm.as_str(),
             assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
         },
     }

@@ -1,6 +1,7 @@
 //! The module's HTTP surface. A handler extracts, calls its use case, and converts the answer.
 
 mod bodies;
+mod clients;
 mod internal;
 mod jwks;
 mod log_in;
@@ -32,7 +33,9 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            Audit, LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
+            Audit, LogIn, LogOut, ManageClients, ManagePasswords, Profile, Refresh, Register, Sessions, Settings,
+            VerifyEmail,
+            oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
         },
         domain::Origin,
     },
@@ -52,6 +55,12 @@ pub(crate) struct UseCases {
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) clients: ManageClients,
+    pub(crate) authenticate_client: AuthenticateClient,
+    pub(crate) client_credentials: ClientCredentials,
+    pub(crate) spend_refresh_token: SpendRefreshToken,
+    pub(crate) revoke_token: RevokeToken,
+    pub(crate) introspect_token: IntrospectToken,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
@@ -90,7 +99,9 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
-        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
+        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
+        .configure(clients::configure)
+        .configure(oauth::configure);
 }
 
 /// A resource whose other methods are answered with 405 and `Allow`.

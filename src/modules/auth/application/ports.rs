@@ -2,7 +2,12 @@
 //! `adapters/store/suite.rs` hold every store to it.
 
 mod audit;
+mod authorization_codes;
+mod browser_sessions;
 mod clients;
+mod consents;
+mod device_grants;
+mod interactions;
 mod roles;
 mod signing_keys;
 
@@ -17,7 +22,12 @@ use crate::{
 };
 
 pub(crate) use audit::{AuditFilter, AuditLog};
+pub(crate) use authorization_codes::AuthorizationCodeRepository;
+pub(crate) use browser_sessions::BrowserSessionRepository;
 pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
+pub(crate) use consents::ConsentRepository;
+pub(crate) use device_grants::DeviceGrantRepository;
+pub(crate) use interactions::InteractionRepository;
 pub(crate) use roles::RoleRepository;
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 
@@ -257,6 +267,9 @@ pub(crate) trait TokenSigner: Send + Sync {
     /// What a refresh token says; `None` unless it is genuine, of the right type, issuer and audience. Expiry is the
     /// caller's to judge.
     fn read_refresh(&self, token: &str) -> Option<RefreshGrant>;
+    /// What an access token says, whatever its audience, and its `jti`; `None` unless it is genuine, of the right type and
+    /// issuer. Expiry and revocation are the caller's to judge.
+    fn read_access(&self, token: &str) -> Option<(AccessGrant, String)>;
     /// Seals a text under a key that only `token` gives.
     fn seal(&self, text: &str, token: &str) -> Result<Vec<u8>, PortError>;
     /// Opens what was sealed; `None` for another token.

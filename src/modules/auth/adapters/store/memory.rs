@@ -1,5 +1,6 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
+mod authorizations;
 mod clients;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,7 @@ struct State {
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
+    authorizations: authorizations::Authorizations,
     clients: Vec<Client>,
     client_grants: Vec<ClientGrant>,
     assertions: Vec<String>,
