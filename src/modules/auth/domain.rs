@@ -14,11 +14,14 @@ mod email_token;
 mod interaction;
 mod name;
 mod password;
+mod permission;
 mod role;
+mod role_change;
 mod scope;
 mod session;
 mod signing_key;
 mod user;
+mod user_change;
 
 pub(crate) use assertion::Assertion;
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
@@ -35,8 +38,11 @@ pub(crate) use email_token::{
 pub(crate) use interaction::{Interaction, InteractionKind};
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
-pub(crate) use role::{ADMIN_PERMISSIONS, RoleCatalog, RoleName};
+pub(crate) use permission::Permission;
+pub(crate) use role::{ADMIN_PERMISSIONS, Role, RoleCatalog, RoleName};
+pub(crate) use role_change::{RemovalRefusal, RoleFault};
 pub(crate) use scope::{EMAIL, OFFLINE_ACCESS, OPENID, PROFILE, Scopes, USER_SCOPES};
 pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
 pub(crate) use signing_key::{KeyState, SigningKey, signer};
 pub(crate) use user::{LoginRefusal, User, UserStatus};
+pub(crate) use user_change::UserChange;
