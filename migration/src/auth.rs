@@ -6,6 +6,7 @@ mod m20261121_000001_accounts;
 mod m20261121_000002_registrations;
 mod m20261121_000003_grants;
 mod m20261121_000004_audit;
+mod m20261121_000008_api_keys;
 mod m20261121_000009_signing_keys;
 
 /// Applies and takes back the schema of accounts, sessions and keys.
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_registrations::Migration),
             Box::new(m20261121_000003_grants::Migration),
             Box::new(m20261121_000004_audit::Migration),
+            Box::new(m20261121_000008_api_keys::Migration),
             Box::new(m20261121_000009_signing_keys::Migration),
         ]
     }

@@ -2,8 +2,10 @@
 
 mod administer_keys;
 mod administer_users;
+mod api_keys;
 mod audit;
 mod authenticate;
+mod check_api_key;
 mod failure;
 mod issue_tokens;
 mod log_in;
@@ -20,17 +22,20 @@ mod verify_email;
 
 pub(crate) use administer_keys::AdministerKeys;
 pub(crate) use administer_users::AdministerUsers;
+pub(crate) use api_keys::{ApiKeys, NewApiKey};
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
+pub(crate) use check_api_key::{CheckApiKey, RECALLED};
 pub(crate) use failure::Failure;
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, EmailProof, KeyCustodian, KeyRotation,
-    KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink,
-    RevokedSession, RoleRepository, Rotation, SessionRepository, TokenSigner, UserRepository, Verdict,
+    AccessGrant, ApiKeyKept, ApiKeyRepository, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, EmailProof,
+    KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant,
+    Registered, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SessionRepository,
+    TokenSigner, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

@@ -26,6 +26,8 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// `[auth.lockout]`.
     pub lockout: LockoutConfig,
+    /// `[auth.api_keys]`.
+    pub api_keys: ApiKeysConfig,
     /// 32 random bytes, as base64 or hexadecimal, that secrets in the database are sealed with; absent: in the clear.
     pub master_key: Option<String>,
     /// The master keys before it: what they sealed is read, and sealed again.
@@ -123,6 +125,14 @@ pub struct LockoutConfig {
     pub cooldown: Span,
 }
 
+/// `[auth.api_keys]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeysConfig {
+    /// The most keys of one user.
+    pub per_user: u32,
+}
+
 /// Verifiers learn of a new key within about two seconds.
 const LEAST_PUBLISH_DELAY: Span = Span::secs(5);
 
@@ -176,6 +186,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     for (key, fault) in master_key_faults(config) {
         must(false, &key, fault);
     }
+    must(config.api_keys.per_user >= 1, "api_keys.per_user", "expected at least 1");
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
     faults

@@ -1,6 +1,7 @@
 //! The rules of accounts and sessions: values that cannot be wrong, who may log in, how refresh tokens follow each other.
 //! No IO, no framework.
 
+mod api_key;
 mod audit;
 mod client;
 mod email;
@@ -12,6 +13,7 @@ mod session;
 mod signing_key;
 mod user;
 
+pub(crate) use api_key::{ApiKey, effective, hint_of, key_text, scopes_for};
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
 pub(crate) use client::{Client, ClientProof, GrantType, RedirectUri};
 pub(crate) use email::Email;

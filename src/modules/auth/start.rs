@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::web;
 use chrono::TimeDelta;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::task::JoinHandle;
 use vestibule_migration::auth::Migrator;
 
 use super::{
@@ -17,15 +17,15 @@ use super::{
         http::{self, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
-        revocation::VerifierSink,
+        revocation::{BellFeed, VerifierSink},
         store::Store,
         tokens::{JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords,
-        PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner,
-        VerifyEmail,
+        AdministerKeys, AdministerUsers, ApiKeys, Audit, Authenticate, CheckApiKey, IssueTokens, LogIn, LogOut, Mailer,
+        ManagePasswords, PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings,
+        TokenSigner, VerifyEmail,
     },
     config::{self, AuthConfig},
 };
@@ -33,6 +33,7 @@ use crate::{
     config::{DatabaseConfig, MailConfig},
     kernel::{Clock, Random, SettingFault, StartError},
     platform::{
+        bell::Bell,
         database::{self, AppliedMigration, Database, DatabaseError},
         http::HealthProbe,
         mail::{MailQueue, MailTransport},
@@ -64,6 +65,8 @@ pub struct AuthParts<'a> {
     pub random: Arc<dyn Random>,
     /// This process's verifier, which learns of ended sessions at once. Its keys and the feed are the caller's business.
     pub verifier: Arc<TokenVerifier>,
+    /// What instances of the installation wake each other by.
+    pub bell: Arc<dyn Bell>,
 }
 
 /// The running module.
@@ -96,15 +99,21 @@ impl Auth {
         let mails = Arc::new(MailQueue::start(transport));
         let mailer: Arc<dyn Mailer> =
             Arc::new(QueuedMailer { queue: mails.clone(), clock: clock.clone(), random: random.clone() });
-        let (revoked, revoked_here) = watch::channel(0);
-        let sink = Arc::new(VerifierSink { verifier: parts.verifier.clone(), revoked });
+        let feed = Arc::new(BellFeed(parts.bell));
+        let sink = Arc::new(VerifierSink { verifier: parts.verifier.clone(), feed: feed.clone() });
         let tokens =
             IssueTokens { issuer: core.issuer.clone(), roles: core.store.clone(), settings: core.settings.clone() };
         let api: Arc<dyn AuthApi> = Arc::new(ServeVerifiers {
             sessions: core.store.clone(),
             issuer: core.issuer.clone(),
+            api_keys: CheckApiKey {
+                keys: core.store.clone(),
+                users: core.store.clone(),
+                roles: core.store.clone(),
+                clock: clock.clone(),
+            },
             clock: clock.clone(),
-            revoked_here,
+            feed,
         });
         let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
         let use_cases = UseCases {
@@ -167,6 +176,17 @@ impl Auth {
                 revocations: sink.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
+            },
+            api_keys: ApiKeys {
+                keys: core.store.clone(),
+                users: core.store.clone(),
+                roles: core.store.clone(),
+                tokens: core.issuer.clone(),
+                revocations: sink.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                random: random.clone(),
+                most: config.api_keys.per_user,
             },
             audit: core.audit(&clock, &random),
             profile: Profile { users: core.store.clone(), clock: clock.clone() },

@@ -1,5 +1,6 @@
 //! The module's HTTP surface. A handler extracts, calls its use case, and converts the answer.
 
+mod api_keys;
 mod bodies;
 mod internal;
 mod jwks;
@@ -31,7 +32,7 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            Audit, LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
+            ApiKeys, Audit, LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
         },
         domain::Origin,
     },
@@ -51,6 +52,7 @@ pub(crate) struct UseCases {
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
@@ -84,7 +86,18 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         )
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
+        .service(
+            resource("/auth/api-keys", "GET, POST")
+                .route(web::get().to(api_keys::list))
+                .route(web::post().to(api_keys::create)),
+        )
+        .service(
+            resource("/auth/api-keys/{id}", "GET, DELETE")
+                .route(web::get().to(api_keys::show))
+                .route(web::delete().to(api_keys::revoke)),
+        )
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
+        .service(resource("/internal/auth/api-keys/{digest}", "GET").route(web::get().to(internal::api_key)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
 }
 

@@ -1,5 +1,6 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
+mod api_keys;
 mod audit;
 mod email_tokens;
 mod entities;

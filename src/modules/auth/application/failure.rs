@@ -30,6 +30,9 @@ pub(crate) enum Failure {
     /// The address has an account already.
     #[error("there is an account with this address already")]
     EmailTaken,
+    /// The user has as many API keys as allowed.
+    #[error("there are {0} API keys already; revoke one first")]
+    TooManyApiKeys(u32),
     /// Accounts are made by administrators.
     #[error("registration is closed")]
     RegistrationClosed,
@@ -68,7 +71,7 @@ impl Failure {
             }
             Self::EmailNotVerified | Self::AccountSuspended | Self::RegistrationClosed => ErrorKind::Forbidden,
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
-            Self::EmailTaken => ErrorKind::Conflict,
+            Self::EmailTaken | Self::TooManyApiKeys(_) => ErrorKind::Conflict,
             Self::InvalidEmailToken | Self::Invalid(_) => ErrorKind::Invalid,
             Self::NotFound => ErrorKind::NotFound,
             Self::PreconditionFailed => ErrorKind::PreconditionFailed,

@@ -1,8 +1,10 @@
 //! What the use cases need from outside. An implementation keeps what the comments oblige it to; the suites in
 //! `adapters/store/suite.rs` hold every store to it.
 
+mod api_keys;
 mod audit;
 mod clients;
+mod revocation_feed;
 mod roles;
 mod signing_keys;
 
@@ -16,8 +18,10 @@ use crate::{
     modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
 };
 
+pub(crate) use api_keys::{ApiKeyKept, ApiKeyRepository};
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use clients::ClientRepository;
+pub(crate) use revocation_feed::RevocationFeed;
 pub(crate) use roles::RoleRepository;
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 

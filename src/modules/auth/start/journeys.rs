@@ -1,5 +1,7 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod api_keys;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use actix_web::{
@@ -20,6 +22,7 @@ use crate::{
         units::{ByteSize, Span},
     },
     platform::{
+        bell::LocalBell,
         http::Problem,
         random::SystemRandom,
         tokens::{KeyRing, SigningAlgorithm, TokenRules, TokenVerifier},
@@ -80,6 +83,7 @@ fn configuration() -> config::AuthConfig {
             hashing_timeout: Span::secs(5),
         },
         lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
+        api_keys: config::ApiKeysConfig { per_user: 3 },
         master_key: None,
         previous_master_keys: Vec::new(),
         database: None,
@@ -109,6 +113,7 @@ impl TestAuth {
             clock: clock.clone(),
             random: Arc::new(SystemRandom),
             verifier: verifier.clone(),
+            bell: Arc::new(LocalBell::default()),
         };
         let auth = Auth::start(parts).await.unwrap();
         let mut keys = KeyRing::from_jwks(&auth.api().verification_keys().await.unwrap()).unwrap();

@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, verify_email, verify_token};
+use super::{api_keys, bodies, jwks, log_in, log_out, me, password, register, sessions, verify_email, verify_token};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,6 +22,10 @@ use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, ver
         password::reset,
         sessions::list,
         sessions::end,
+        api_keys::create,
+        api_keys::list,
+        api_keys::show,
+        api_keys::revoke,
         me::show,
         me::change,
         jwks::show,

@@ -35,6 +35,8 @@ problems! {
         "There were too many failed logins for this account, or from this client. Wait as long as `Retry-After` says.";
     EMAIL_TAKEN = 409 "email-taken", "The address is taken",
         "There is an account with this address already. Log in, or use another address.";
+    TOO_MANY_API_KEYS = 409 "too-many-api-keys", "There are too many API keys",
+        "A user has a limited number of API keys. Revoke one that is not needed, then make another.";
     REGISTRATION_CLOSED = 403 "registration-closed", "Registration is closed",
         "Accounts are made by administrators here.";
     INVALID_TOKEN = 422 "invalid-token", "The link or code is not valid",
@@ -55,6 +57,7 @@ impl From<Failure> for Problem {
             Failure::AccountSuspended => Problem::new(&ACCOUNT_SUSPENDED, detail),
             Failure::TooManyAttempts(wait) => Problem::new(&TOO_MANY_ATTEMPTS, detail).retry_after(wait),
             Failure::EmailTaken => Problem::new(&EMAIL_TAKEN, detail),
+            Failure::TooManyApiKeys(_) => Problem::new(&TOO_MANY_API_KEYS, detail),
             Failure::RegistrationClosed => Problem::new(&REGISTRATION_CLOSED, detail),
             Failure::InvalidEmailToken => Problem::new(&INVALID_TOKEN, detail),
             Failure::InvalidRefreshToken => challenge(Problem::new(&INVALID_REFRESH_TOKEN, detail)),

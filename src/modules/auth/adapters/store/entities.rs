@@ -1,5 +1,6 @@
 //! The tables, as sea-orm sees them. They never leave the store.
 
+pub(crate) mod api_key;
 pub(crate) mod audit_entry;
 pub(crate) mod email_token;
 pub(crate) mod session;

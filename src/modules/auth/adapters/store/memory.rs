@@ -1,5 +1,7 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
+mod api_keys;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -26,6 +28,7 @@ struct State {
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
+    api_keys: Vec<api_keys::Kept>,
 }
 
 #[derive(Default)]

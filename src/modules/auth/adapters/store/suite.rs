@@ -1,5 +1,7 @@
 //! What every store promises, as tests that run on each of them.
 
+mod api_keys;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,6 +20,8 @@ use crate::{
     },
     platform::random::SystemRandom,
 };
+
+pub(super) use api_keys::api_keys;
 
 fn at(secs: i64) -> DateTime<Utc> {
     // Microseconds that end in zeros and ones that do not must compare alike.

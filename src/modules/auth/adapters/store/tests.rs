@@ -37,6 +37,7 @@ async fn in_memory() {
     suite::users(Arc::new(MemoryStore::default())).await;
     suite::sessions(Arc::new(MemoryStore::default())).await;
     suite::audit(Arc::new(MemoryStore::default())).await;
+    suite::api_keys(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,6 +48,8 @@ async fn on_sqlite() {
     suite::sessions(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::api_keys(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,6 +57,7 @@ async fn on_postgres() {
     suite::users(Arc::new(Store::new(postgres("suite_users").await))).await;
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
     suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
+    suite::api_keys(Arc::new(Store::new(postgres("suite_api_keys").await))).await;
 }
 
 async fn only_one_key_becomes_active(database: Database) {
