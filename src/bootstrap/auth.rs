@@ -16,8 +16,14 @@ use crate::{kernel::StartError, modules::auth::api::AuthApi, platform::http::Hea
 fn bell(shared: &Shared) -> Result<Arc<dyn Bell>, StartError> {
     #[cfg(feature = "redis")]
     if let Some(redis) = &shared.config.redis {
+        let settings = crate::platform::redis::RedisSettings {
+            url: redis.url.clone(),
+            prefix: redis.prefix.clone(),
+            connect_timeout: redis.connect_timeout.get(),
+            response_timeout: redis.response_timeout.get(),
+        };
         let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
-        return Ok(Arc::new(crate::platform::redis::RedisBell::start(redis).map_err(wrong)?));
+        return Ok(Arc::new(crate::platform::redis::RedisBell::start(&settings).map_err(wrong)?));
     }
     let _ = shared;
     Ok(Arc::new(LocalBell::default()))

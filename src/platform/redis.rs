@@ -14,7 +14,19 @@ use tokio::{
 };
 
 use super::bell::Bell;
-use crate::config::RedisConfig;
+
+/// Where Redis is, and how long it is waited for.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// `redis://…` or `rediss://…`.
+    pub url: String,
+    /// What every name begins with.
+    pub prefix: String,
+    /// Until a connection stands.
+    pub connect_timeout: Duration,
+    /// For an answer.
+    pub response_timeout: Duration,
+}
 
 /// The channel that is rung on, behind the installation's prefix.
 const CHANNEL: &str = "bell";
@@ -37,20 +49,20 @@ impl std::fmt::Debug for RedisBell {
 impl RedisBell {
     /// Begins to listen. It needs a tokio runtime. The error says what is wrong with the URL; that Redis cannot be reached is
     /// none.
-    pub fn start(config: &RedisConfig) -> Result<Self, String> {
-        let client = Client::open(config.url.as_str()).map_err(|error| error.to_string())?;
-        let channel = format!("{}:{CHANNEL}", config.prefix);
+    pub fn start(settings: &RedisSettings) -> Result<Self, String> {
+        let client = Client::open(settings.url.as_str()).map_err(|error| error.to_string())?;
+        let channel = format!("{}:{CHANNEL}", settings.prefix);
         let heard = watch::Sender::new(0);
         let rung = Arc::new(Notify::new());
-        let settings = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(config.connect_timeout.get()))
-            .set_response_timeout(Some(config.response_timeout.get()))
+        let patience = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(settings.connect_timeout))
+            .set_response_timeout(Some(settings.response_timeout))
             .set_number_of_retries(1);
-        let manager = ConnectionManager::new_lazy_with_config(client.clone(), settings);
+        let manager = ConnectionManager::new_lazy_with_config(client.clone(), patience);
         let manager = manager.map_err(|error| error.to_string())?;
         let tasks = vec![
             tokio::spawn(publish(manager, channel.clone(), rung.clone())),
-            tokio::spawn(listen(client, channel, heard.clone(), config.connect_timeout.get())),
+            tokio::spawn(listen(client, channel, heard.clone(), settings.connect_timeout)),
         ];
         Ok(Self { heard, rung, tasks })
     }

@@ -9,3 +9,4 @@ mod passwords;
 mod sessions;
 mod signing_keys;
 mod tokens;
+mod twins;

@@ -9,6 +9,7 @@ mod placement;
 mod postgres;
 mod process;
 mod raw;
+mod redis;
 
 pub(crate) use app::TestApp;
 pub(crate) use backend::Backend;
@@ -18,3 +19,4 @@ pub(crate) use mailbox::Mailbox;
 pub(crate) use placement::{Store, Topology};
 pub(crate) use process::{command, eventually};
 pub(crate) use raw::{Manner, RawUpstream};
+pub(crate) use redis::Redis;

@@ -6,10 +6,9 @@ use std::{
 };
 
 use super::*;
-use crate::{
-    config::RedisConfig,
-    kernel::units::Span,
-    platform::{bell::LocalBell, redis::RedisBell},
+use crate::platform::{
+    bell::LocalBell,
+    redis::{RedisBell, RedisSettings},
 };
 
 /// Two instances that share a feed, or are one.
@@ -31,13 +30,14 @@ async fn suite(one: &dyn RevocationFeed, two: &dyn RevocationFeed) {
     assert!(*there.borrow() >= count + 1_000, "no number of them waits");
 }
 
-fn config(url: String) -> RedisConfig {
+fn settings(url: String) -> RedisSettings {
     let prefix = format!("test-{}", std::process::id());
-    RedisConfig { url, prefix, connect_timeout: Span::secs(1), response_timeout: Span::millis(50) }
+    let (connect_timeout, response_timeout) = (Duration::from_secs(1), Duration::from_millis(50));
+    RedisSettings { url, prefix, connect_timeout, response_timeout }
 }
 
 fn over(url: &str) -> BellFeed {
-    BellFeed(Arc::new(RedisBell::start(&config(url.to_owned())).unwrap()))
+    BellFeed(Arc::new(RedisBell::start(&settings(url.to_owned())).unwrap()))
 }
 
 /// Until what one announces is heard by the other.
@@ -121,5 +121,5 @@ async fn without_redis_each_hears_itself_and_when_it_is_back_the_others() {
 
 #[test]
 fn a_wrong_url_is_told() {
-    assert!(RedisBell::start(&config("http://127.0.0.1".to_owned())).is_err());
+    assert!(RedisBell::start(&settings("http://127.0.0.1".to_owned())).is_err());
 }
