@@ -15,7 +15,10 @@ pub fn check(config: &Config) -> Vec<SettingFault> {
         faults.push(SettingFault::new("redis", "Redis is not compiled into this binary"));
     }
     #[cfg(feature = "auth")]
-    faults.extend(crate::modules::auth::check_mail(&config.mail));
+    {
+        faults.extend(crate::modules::auth::check_mail(&config.mail));
+        faults.extend(crate::modules::auth::check_pages(&config.auth));
+    }
     #[cfg(feature = "gateway")]
     faults.extend(crate::modules::gateway::check(&config.gateway));
     #[cfg(feature = "aggregation")]

@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod authentication;
 pub mod body;
 pub mod client;
+pub mod common_answers;
 pub mod context;
 pub mod front;
 mod front_metrics;

@@ -2,14 +2,19 @@
 
 mod administer_keys;
 mod administer_users;
+mod administrator;
 mod api_keys;
 mod audit;
 mod authenticate;
 mod check_api_key;
 mod failure;
+mod idempotency;
 mod issue_tokens;
 mod log_in;
 mod log_out;
+mod manage_clients;
+mod manage_roles;
+pub(crate) mod oauth;
 mod passwords;
 mod ports;
 mod profile;
@@ -21,26 +26,32 @@ mod settings;
 mod verify_email;
 
 pub(crate) use administer_keys::AdministerKeys;
-pub(crate) use administer_users::AdministerUsers;
+pub(crate) use administer_users::{AdministerUsers, WhichUser};
+pub(crate) use administrator::Administrator;
 pub(crate) use api_keys::{ApiKeys, NewApiKey};
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use check_api_key::{CheckApiKey, RECALLED};
 pub(crate) use failure::Failure;
-pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
+pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
+pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
+pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
+pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, ApiKeyKept, ApiKeyRepository, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, EmailProof,
-    KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant,
-    Registered, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SessionRepository,
-    TokenSigner, UserRepository, Verdict,
+    AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptLimiter, AuditFilter, AuditLog,
+    AuthorizationCodeRepository, Begun, BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys,
+    ClientRepository, ConsentRepository, DeviceGrantRepository, EmailProof, IdempotencyStore, InteractionRepository,
+    KeptAnswer, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError,
+    RefreshGrant, Registered, RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation,
+    SavedRole, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;
 pub(crate) use register::{Register, RegisterCommand};
 pub(crate) use serve_verifiers::ServeVerifiers;
 pub(crate) use sessions::Sessions;
-pub(crate) use settings::{Registration, Settings};
+pub(crate) use settings::{OAuthSettings, Registration, Settings};
 pub(crate) use verify_email::{MailedToken, VerifyEmail};

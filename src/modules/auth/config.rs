@@ -1,5 +1,8 @@
 //! `[auth]`: accounts, tokens, passwords.
 
+mod oauth;
+mod pages;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,6 +12,9 @@ use crate::{
     },
     platform::{sealing::Sealer, tokens::SigningAlgorithm},
 };
+
+pub use oauth::OAuthConfig;
+pub use pages::PagesConfig;
 
 /// `[auth]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -28,11 +34,17 @@ pub struct AuthConfig {
     pub lockout: LockoutConfig,
     /// `[auth.api_keys]`.
     pub api_keys: ApiKeysConfig,
+    /// `[auth.idempotency]`.
+    pub idempotency: IdempotencyConfig,
     /// 32 random bytes, as base64 or hexadecimal, that secrets in the database are sealed with; absent: in the clear.
     pub master_key: Option<String>,
     /// The master keys before it: what they sealed is read, and sealed again.
     #[serde(default)]
     pub previous_master_keys: Vec<String>,
+    /// `[auth.oauth]`.
+    pub oauth: OAuthConfig,
+    /// `[auth.pages]`.
+    pub pages: PagesConfig,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -133,6 +145,13 @@ pub struct ApiKeysConfig {
     pub per_user: u32,
 }
 
+/// `[auth.idempotency]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdempotencyConfig {
+    /// How long an answer is kept for a call that comes again with the same `Idempotency-Key`.
+    pub kept_for: Span,
+}
 /// Verifiers learn of a new key within about two seconds.
 const LEAST_PUBLISH_DELAY: Span = Span::secs(5);
 
@@ -188,7 +207,10 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     }
     must(config.api_keys.per_user >= 1, "api_keys.per_user", "expected at least 1");
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
+    must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
+    oauth::check(&config.oauth, &mut must);
+    faults.extend(pages::check(&config.pages));
     faults
 }
 

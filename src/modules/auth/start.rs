@@ -14,24 +14,25 @@ use vestibule_migration::auth::Migrator;
 use super::{
     adapters::{
         attempts::MemoryAttempts,
-        http::{self, UseCases},
+        http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
-        revocation::{BellFeed, VerifierSink},
+        revocation::{BellFeed, NobodyHere, VerifierSink},
         store::Store,
-        tokens::{JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
+        tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, ApiKeys, Audit, Authenticate, CheckApiKey, IssueTokens, LogIn, LogOut, Mailer,
-        ManagePasswords, PasswordHasher, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings,
-        TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, ApiKeys, Audit, Authenticate, CheckApiKey, Idempotency, IssueTokens, LogIn,
+        LogOut, Mailer, ManageClients, ManagePasswords, ManageRoles, OAuthSettings, PasswordHasher, Profile, Refresh,
+        Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
 };
 use crate::{
     config::{DatabaseConfig, MailConfig},
-    kernel::{Clock, Random, SettingFault, StartError},
+    kernel::{Clock, Random, SettingFault, StartError, units::Span},
     platform::{
         bell::Bell,
         database::{self, AppliedMigration, Database, DatabaseError},
@@ -116,6 +117,14 @@ impl Auth {
             feed,
         });
         let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
+        let refresh = Refresh {
+            users: core.store.clone(),
+            sessions: core.store.clone(),
+            tokens: tokens.clone(),
+            issuer: core.issuer.clone(),
+            revocations: sink.clone(),
+            clock: clock.clone(),
+        };
         let use_cases = UseCases {
             register: Register {
                 users: core.store.clone(),
@@ -146,14 +155,41 @@ impl Auth {
                 clock: clock.clone(),
                 random: random.clone(),
             },
-            refresh: Refresh {
-                users: core.store.clone(),
-                sessions: core.store.clone(),
-                tokens,
-                issuer: core.issuer.clone(),
-                revocations: sink.clone(),
+            clients: core.clients(sink.clone(), &clock, &random),
+            authenticate_client: AuthenticateClient {
+                clients: core.store.clone(),
+                keys: Arc::new(JwkClientKeys),
+                digests: core.issuer.clone(),
+                attempts: Arc::new(MemoryAttempts::new(&config.lockout, clock.clone())),
                 clock: clock.clone(),
+                settings: core.settings.clone(),
             },
+            client_credentials: ClientCredentials {
+                grants: core.store.clone(),
+                issuer: core.issuer.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                random: random.clone(),
+                settings: core.settings.clone(),
+            },
+            spend_refresh_token: SpendRefreshToken { refresh: refresh.clone(), audit: core.audit(&clock, &random) },
+            revoke_token: RevokeToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                revocations: sink.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            introspect_token: IntrospectToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            refresh,
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
@@ -188,16 +224,25 @@ impl Auth {
                 random: random.clone(),
                 most: config.api_keys.per_user,
             },
+            users: core.administer_users(sink.clone(), &clock, &random),
+            roles: ManageRoles { store: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
+            idempotency: Idempotency {
+                store: core.store.clone(),
+                tokens: core.issuer.clone(),
+                passwords: core.passwords.clone(),
+                clock: clock.clone(),
+                kept_for: delta(config.idempotency.kept_for),
+            },
             audit: core.audit(&clock, &random),
             profile: Profile { users: core.store.clone(), clock: clock.clone() },
             api: api.clone(),
             verifier: parts.verifier,
             settings: core.settings.clone(),
-            random: random.clone(),
+            pages: Pages::start(config, random.clone()).map_err(StartError::Settings)?,
         };
         let tending = tend_keys(core.administer_keys(&clock, &random));
         let tasks = vec![tokio::spawn(purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
-        let administration = core.administration(clock, random);
+        let administration = core.administration(sink, &clock, &random);
         Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, tasks })
     }
 
@@ -269,16 +314,56 @@ impl Core {
         AdministerKeys { keys: Arc::new(keys), audit: self.audit(clock, random) }
     }
 
-    fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
-        let keys = self.administer_keys(&clock, &random);
-        let users = AdministerUsers {
-            users: self.store.clone(),
-            passwords: self.passwords.clone(),
-            clock,
-            random,
+    fn clients(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> ManageClients {
+        ManageClients {
+            clients: self.store.clone(),
+            roles: self.store.clone(),
+            keys: Arc::new(JwkClientKeys),
+            digests: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
+            clock: clock.clone(),
+            random: random.clone(),
             settings: self.settings.clone(),
-        };
-        Administration { users: Arc::new(users), keys: Arc::new(keys) }
+        }
+    }
+
+    fn administer_users(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> AdministerUsers {
+        AdministerUsers {
+            users: self.store.clone(),
+            directory: self.store.clone(),
+            roles: self.store.clone(),
+            passwords: self.passwords.clone(),
+            tokens: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
+            clock: clock.clone(),
+            random: random.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
+    fn administration(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> Administration {
+        Administration {
+            users: Arc::new(self.administer_users(revocations.clone(), clock, random)),
+            keys: Arc::new(self.administer_keys(clock, random)),
+            clients: Arc::new(self.clients(revocations, clock, random)),
+        }
     }
 }
 
@@ -290,7 +375,18 @@ pub async fn administration_only(
     random: Arc<dyn Random>,
 ) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
-    Ok(core.administration(clock, random))
+    Ok(core.administration(Arc::new(NobodyHere), &clock, &random))
+}
+
+/// What signs and reads tokens, alone.
+#[cfg(fuzzing)]
+pub(super) async fn signer(
+    config: &AuthConfig,
+    database: &DatabaseConfig,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<Arc<dyn TokenSigner>, StartError> {
+    Core::open(config, database, &clock, &random).await.map(|core| core.issuer)
 }
 
 /// Applies every migration of this module that is missing.
@@ -317,6 +413,11 @@ pub async fn migration_status(
 /// What is wrong with `[mail]`.
 pub fn check_mail(config: &MailConfig) -> Vec<SettingFault> {
     transport(config).err().unwrap_or_default()
+}
+
+/// What is wrong with the templates of `[auth.pages]`.
+pub fn check_pages(config: &AuthConfig) -> Vec<SettingFault> {
+    http::check_pages(config)
 }
 
 fn transport(config: &MailConfig) -> Result<MailTransport, Vec<SettingFault>> {
@@ -392,8 +493,11 @@ fn cannot<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError 
     move |error| StartError::Failed(format!("cannot {what}: {error}"))
 }
 
+fn delta(span: Span) -> TimeDelta {
+    TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX)
+}
+
 fn settings_of(config: &AuthConfig) -> Settings {
-    let delta = |span: crate::kernel::units::Span| TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX);
     Settings {
         issuer: config.issuer.clone(),
         audience: config.tokens.audience.clone(),
@@ -409,5 +513,10 @@ fn settings_of(config: &AuthConfig) -> Settings {
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
         keys_max_age: (delta(config.tokens.key_publish_delay) - KEYS_LAG)
             .clamp(TimeDelta::zero(), TimeDelta::minutes(5)),
+        oauth: OAuthSettings {
+            resources: config.oauth.resources.clone(),
+            signing_algorithm: config.tokens.algorithm.as_str(),
+            assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
+        },
     }
 }

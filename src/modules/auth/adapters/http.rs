@@ -1,18 +1,26 @@
 //! The module's HTTP surface. A handler extracts, calls its use case, and converts the answer.
 
 mod api_keys;
+mod audit;
 mod bodies;
+mod clients;
+mod conditions;
+mod idempotency;
 mod internal;
 mod jwks;
+mod lists;
 mod log_in;
 mod log_out;
 mod me;
+mod oauth;
 mod openapi;
-mod page;
+mod pages;
 mod password;
 mod problems;
 mod register;
+mod roles;
 mod sessions;
+mod users;
 mod verify_email;
 mod verify_token;
 
@@ -25,14 +33,16 @@ use actix_web::{
 };
 
 pub use openapi::openapi;
+pub(crate) use pages::{Pages, check as check_pages};
 pub use problems::PROBLEMS;
 
 use crate::{
-    kernel::Random,
     modules::auth::{
         api::AuthApi,
         application::{
-            ApiKeys, Audit, LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
+            AdministerUsers, ApiKeys, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles,
+            Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
+            oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
         },
         domain::Origin,
     },
@@ -53,11 +63,20 @@ pub(crate) struct UseCases {
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) clients: ManageClients,
+    pub(crate) authenticate_client: AuthenticateClient,
+    pub(crate) client_credentials: ClientCredentials,
+    pub(crate) spend_refresh_token: SpendRefreshToken,
+    pub(crate) revoke_token: RevokeToken,
+    pub(crate) introspect_token: IntrospectToken,
+    pub(crate) users: AdministerUsers,
+    pub(crate) roles: ManageRoles,
+    pub(crate) idempotency: Idempotency,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) random: Arc<dyn Random>,
+    pub(crate) pages: Pages,
 }
 
 /// Adds the routes.
@@ -78,7 +97,11 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/verify", "POST").route(web::post().to(verify_token::verify)))
         .service(resource("/auth/me", "GET, PATCH").route(web::get().to(me::show)).route(web::patch().to(me::change)))
         .service(resource("/auth/password/change", "POST").route(web::post().to(password::change)))
-        .service(resource("/auth/password/forgot", "POST").route(web::post().to(password::forgot)))
+        .service(
+            resource("/auth/password/forgot", "GET, POST")
+                .route(web::get().to(password::ask))
+                .route(web::post().to(password::forgot)),
+        )
         .service(
             resource("/auth/password/reset", "GET, POST")
                 .route(web::get().to(password::show))
@@ -96,9 +119,35 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
                 .route(web::get().to(api_keys::show))
                 .route(web::delete().to(api_keys::revoke)),
         )
+        .configure(administration)
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
         .service(resource("/internal/auth/api-keys/{digest}", "GET").route(web::get().to(internal::api_key)))
-        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
+        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
+        .configure(clients::configure)
+        .configure(oauth::configure);
+}
+
+/// Adds the routes of administrators.
+fn administration(service: &mut web::ServiceConfig) {
+    service
+        .service(resource("/users", "GET, POST").route(web::get().to(users::list)).route(web::post().to(users::create)))
+        .service(
+            resource("/users/{id}", "GET, PUT, DELETE")
+                .route(web::get().to(users::show))
+                .route(web::put().to(users::replace))
+                .route(web::delete().to(users::delete)),
+        )
+        .service(resource("/users/{id}/suspend", "POST").route(web::post().to(users::suspend)))
+        .service(resource("/users/{id}/activate", "POST").route(web::post().to(users::activate)))
+        .service(resource("/users/{id}/roles", "PUT").route(web::put().to(users::set_roles)))
+        .service(resource("/roles", "GET").route(web::get().to(roles::list)))
+        .service(
+            resource("/roles/{name}", "GET, PUT, DELETE")
+                .route(web::get().to(roles::show))
+                .route(web::put().to(roles::save))
+                .route(web::delete().to(roles::delete)),
+        )
+        .service(resource("/audit", "GET").route(web::get().to(audit::list)));
 }
 
 /// A resource whose other methods are answered with 405 and `Allow`.
@@ -108,6 +157,13 @@ fn resource(path: &str, allow: &'static str) -> Resource {
         Err::<String, _>(Problem::new(&METHOD_NOT_ALLOWED, detail).with_header(ALLOW, HeaderValue::from_static(allow)))
     };
     web::resource(path.to_owned()).default_service(web::to(refuse))
+}
+
+/// A form as the OAuth endpoints read it, for its fuzz target.
+#[cfg(fuzzing)]
+pub(crate) fn read_form(text: &[u8]) -> Option<Vec<(String, String)>> {
+    let form = oauth::Form::parse(text).ok()?;
+    Some(form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// Where a request comes from, as the front found it.

@@ -2,8 +2,17 @@
 
 mod api_keys;
 mod audit;
+mod authorization_codes;
+mod browser_sessions;
+mod client_grants;
+mod clients;
+mod consents;
+mod device_grants;
+mod directory;
 mod email_tokens;
 mod entities;
+mod idempotency;
+mod interactions;
 mod keys;
 mod purge;
 mod roles;

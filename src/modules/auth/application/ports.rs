@@ -3,7 +3,14 @@
 
 mod api_keys;
 mod audit;
+mod authorization_codes;
+mod browser_sessions;
 mod clients;
+mod consents;
+mod device_grants;
+mod directory;
+mod idempotency;
+mod interactions;
 mod revocation_feed;
 mod roles;
 mod signing_keys;
@@ -20,9 +27,16 @@ use crate::{
 
 pub(crate) use api_keys::{ApiKeyKept, ApiKeyRepository};
 pub(crate) use audit::{AuditFilter, AuditLog};
-pub(crate) use clients::ClientRepository;
+pub(crate) use authorization_codes::AuthorizationCodeRepository;
+pub(crate) use browser_sessions::BrowserSessionRepository;
+pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
+pub(crate) use consents::ConsentRepository;
+pub(crate) use device_grants::DeviceGrantRepository;
+pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
+pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
+pub(crate) use interactions::InteractionRepository;
 pub(crate) use revocation_feed::RevocationFeed;
-pub(crate) use roles::RoleRepository;
+pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 
 /// Why a port failed, beyond what its own answers say.
@@ -73,14 +87,13 @@ pub(crate) trait UserRepository: Send + Sync {
         verification: &EmailToken,
         interval: TimeDelta,
     ) -> Result<Registered, PortError>;
-    /// Inserts a user. `false`, with nothing changed, when the address is taken.
+    /// Inserts a user. `false`, with nothing changed, when the address is taken. `Unavailable` when one of the roles was
+    /// deleted a moment ago.
     async fn create(&self, user: &User) -> Result<bool, PortError>;
     /// The user of an address.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError>;
     /// The user of an id.
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError>;
-    /// Users by id, which is by creation.
-    async fn list(&self, page: &PageRequest) -> Result<Page<User>, PortError>;
     /// Sets the name if the user was not changed after `unless_changed_since`; `false` when there is none such.
     async fn rename(
         &self,
@@ -168,8 +181,8 @@ pub(crate) type RevokedSession = (SessionId, DateTime<Utc>);
 /// Where sessions are kept.
 #[async_trait]
 pub(crate) trait SessionRepository: Send + Sync {
-    /// Keeps a new session if its user is neither suspended nor deleted and, when one is given, still has this password;
-    /// `false` otherwise. So no login that began before a reset outlives it.
+    /// Keeps a new session if its user is neither suspended nor deleted and, when one is given, still has this password,
+    /// and if its client is there; `false` otherwise. So no login that began before a reset outlives it.
     async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError>;
     /// The living sessions of a user, by their beginning.
     async fn list_alive(
@@ -200,7 +213,7 @@ pub(crate) trait SessionRepository: Send + Sync {
         now: DateTime<Utc>,
         tokens_until: DateTime<Utc>,
     ) -> Result<Vec<RevokedSession>, PortError>;
-    /// The sessions revoked at or after `since` (`None`: ever) whose access tokens may look valid at `now`, oldest first.
+    /// The sessions, and grants of clients to themselves, revoked at or after `since` (`None`: ever) whose access tokens may look valid at `now`, oldest first.
     async fn revoked(&self, since: Option<DateTime<Utc>>, now: DateTime<Utc>)
     -> Result<Vec<RevokedSession>, PortError>;
 }
@@ -261,6 +274,9 @@ pub(crate) trait TokenSigner: Send + Sync {
     /// What a refresh token says; `None` unless it is genuine, of the right type, issuer and audience. Expiry is the
     /// caller's to judge.
     fn read_refresh(&self, token: &str) -> Option<RefreshGrant>;
+    /// What an access token says, whatever its audience, and its `jti`; `None` unless it is genuine, of the right type and
+    /// issuer. Expiry and revocation are the caller's to judge.
+    fn read_access(&self, token: &str) -> Option<(AccessGrant, String)>;
     /// Seals a text under a key that only `token` gives.
     fn seal(&self, text: &str, token: &str) -> Result<Vec<u8>, PortError>;
     /// Opens what was sealed; `None` for another token.

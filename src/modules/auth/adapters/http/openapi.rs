@@ -2,7 +2,11 @@
 
 use utoipa::OpenApi;
 
-use super::{api_keys, bodies, jwks, log_in, log_out, me, password, register, sessions, verify_email, verify_token};
+use super::{
+    api_keys, audit, bodies, clients, jwks, log_in, log_out, me,
+    oauth::{discovery, introspect, revoke, token},
+    password, register, roles, sessions, users, verify_email, verify_token,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,6 +21,7 @@ use super::{api_keys, bodies, jwks, log_in, log_out, me, password, register, ses
         log_out::log_out_everywhere,
         verify_token::verify,
         password::change,
+        password::ask,
         password::forgot,
         password::show,
         password::reset,
@@ -28,10 +33,39 @@ use super::{api_keys, bodies, jwks, log_in, log_out, me, password, register, ses
         api_keys::revoke,
         me::show,
         me::change,
+        users::list,
+        users::create,
+        users::show,
+        users::replace,
+        users::delete,
+        users::suspend,
+        users::activate,
+        users::set_roles,
+        roles::list,
+        roles::show,
+        roles::save,
+        roles::delete,
+        audit::list,
         jwks::show,
+        clients::list,
+        clients::create,
+        clients::show,
+        clients::replace,
+        clients::delete,
+        clients::rotate_secret,
+        token::token,
+        revoke::revoke,
+        introspect::introspect,
+        discovery::openid,
+        discovery::oauth,
     ),
     components(schemas(bodies::UserBody, bodies::TokensBody, bodies::TokenStateBody)),
-    tags((name = "auth", description = "Accounts, sessions and tokens"))
+    tags(
+        (name = "auth", description = "Accounts, sessions and tokens"),
+        (name = "oauth", description = "OAuth 2.1 and OpenID Connect"),
+        (name = "users", description = "Administration of accounts and roles"),
+        (name = "audit", description = "Who did what"),
+    )
 )]
 struct AuthDocument;
 

@@ -1,22 +1,30 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
 mod api_keys;
+mod authorizations;
+mod clients;
+mod directory;
+mod idempotency;
+mod roles;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    kernel::{Page, PageRequest, SessionId, UserId},
+    kernel::{FIRST_PARTY, Page, PageRequest, SessionId, UserId},
     modules::auth::{
         application::{
             AuditFilter, AuditLog, EmailProof, PasswordChange, PortError, Registered, RevokedSession, Rotation,
             SessionRepository, UserRepository,
         },
         domain::{
-            AuditEntry, Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL,
-            REGISTRATION_MAILS, RoleName, Session, User, UserStatus,
+            AuditEntry, Client, ClientGrant, Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash,
+            REGISTRATION_INTERVAL, REGISTRATION_MAILS, Role, RoleCatalog, RoleName, Session, User, UserStatus,
         },
     },
 };
@@ -29,6 +37,12 @@ struct State {
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
     api_keys: Vec<api_keys::Kept>,
+    authorizations: authorizations::Authorizations,
+    roles: BTreeMap<RoleName, Role>,
+    answers: Vec<idempotency::Kept>,
+    clients: Vec<Client>,
+    client_grants: Vec<ClientGrant>,
+    assertions: Vec<String>,
 }
 
 #[derive(Default)]
@@ -97,6 +111,10 @@ impl UserRepository for MemoryStore {
 
     async fn create(&self, user: &User) -> Result<bool, PortError> {
         let mut state = self.state();
+        let catalog = RoleCatalog::with_kept(state.roles.clone());
+        if user.roles.iter().any(|role| !catalog.0.contains_key(role)) {
+            return Err(PortError::Unavailable("a role of the user was deleted meanwhile".to_owned()));
+        }
         let is_free = state.users.iter().all(|kept| kept.email != user.email);
         if is_free {
             state.users.push(user.clone());
@@ -110,16 +128,6 @@ impl UserRepository for MemoryStore {
 
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
         Ok(self.state().users.iter().find(|user| user.id == id).cloned())
-    }
-
-    async fn list(&self, page: &PageRequest) -> Result<Page<User>, PortError> {
-        let mut users = self.state().users.clone();
-        users.sort_by_key(|user| user.id);
-        let after = page.cursor.clone();
-        let mut rest = users.into_iter().filter(|user| after.as_ref().is_none_or(|after| user.id.to_string() > *after));
-        let items: Vec<User> = rest.by_ref().take(page.limit as usize).collect();
-        let next_cursor = rest.next().and(items.last()).map(|user| user.id.to_string());
-        Ok(Page { items, next_cursor })
     }
 
     async fn rename(
@@ -238,6 +246,9 @@ impl SessionRepository for MemoryStore {
                 && password.is_none_or(|password| user.password_hash == *password)
                 && matches!(user.status, UserStatus::Active | UserStatus::Pending)
         });
+        let is_ours = session.client_id == FIRST_PARTY;
+        let is_unchanged =
+            is_unchanged && (is_ours || state.clients.iter().any(|client| client.id == session.client_id));
         if is_unchanged {
             state.sessions.push(session.clone());
         }
@@ -310,6 +321,10 @@ impl SessionRepository for MemoryStore {
         let state = self.state();
         let at = |id| state.sessions.iter().find(|session| session.id == id).and_then(|session| session.revoked_at);
         let mut revoked: Vec<_> = state.revoked_until.iter().filter(|(_, until)| *until > now).copied().collect();
+        let grants = state.client_grants.iter().filter(|grant| grant.revoked_at.is_some() && grant.expires_at > now);
+        revoked.extend(grants.map(|grant| (grant.id, grant.expires_at)));
+        let grant = |id| state.client_grants.iter().find(|grant| grant.id == id)?.revoked_at;
+        let at = |id| at(id).or_else(|| grant(id));
         revoked.retain(|(id, _)| since.is_none_or(|since| at(*id) >= Some(since)));
         revoked.sort_by_key(|(id, _)| at(*id));
         Ok(revoked)

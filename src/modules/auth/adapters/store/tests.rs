@@ -7,7 +7,13 @@ use vestibule_migration::auth::Migrator;
 
 use super::{KeptKey, Store, memory::MemoryStore, suite};
 use crate::{
-    modules::auth::{application::SessionRepository, domain::SigningKey},
+    modules::auth::{
+        application::{
+            AuthorizationCodeRepository, BrowserSessionRepository, ConsentRepository, DeviceGrantRepository,
+            InteractionRepository, SessionRepository, UserRepository,
+        },
+        domain::SigningKey,
+    },
     platform::database::{Database, migrate_down, migrate_up, migration_status},
 };
 
@@ -38,6 +44,10 @@ async fn in_memory() {
     suite::sessions(Arc::new(MemoryStore::default())).await;
     suite::audit(Arc::new(MemoryStore::default())).await;
     suite::api_keys(Arc::new(MemoryStore::default())).await;
+    suite::roles(Arc::new(MemoryStore::default())).await;
+    suite::directory(Arc::new(MemoryStore::default())).await;
+    suite::idempotency(Arc::new(MemoryStore::default())).await;
+    suite::clients::clients(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,6 +60,13 @@ async fn on_sqlite() {
     suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::api_keys(Arc::new(Store::new(sqlite(&folder).await))).await;
+    suite::roles(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::directory(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::idempotency(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,6 +75,47 @@ async fn on_postgres() {
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
     suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
     suite::api_keys(Arc::new(Store::new(postgres("suite_api_keys").await))).await;
+    suite::roles(Arc::new(Store::new(postgres("suite_roles").await))).await;
+    suite::directory(Arc::new(Store::new(postgres("suite_directory").await))).await;
+    suite::idempotency(Arc::new(Store::new(postgres("suite_idempotency").await))).await;
+    suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
+}
+
+/// The suites about what users allow clients, each on a store of its own.
+async fn authorizations<S, F: Future<Output = Arc<S>>>(store: impl Fn(&'static str) -> F)
+where
+    S: UserRepository
+        + SessionRepository
+        + BrowserSessionRepository
+        + InteractionRepository
+        + AuthorizationCodeRepository
+        + ConsentRepository
+        + DeviceGrantRepository
+        + 'static,
+{
+    suite::authorizations::browsers(store("suite_browsers").await).await;
+    suite::authorizations::interactions(store("suite_interactions").await).await;
+    suite::authorizations::codes(store("suite_codes").await).await;
+    suite::authorizations::consents(store("suite_consents").await).await;
+    suite::authorizations::devices(store("suite_devices").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorizations_in_memory() {
+    authorizations(|_| async { Arc::new(MemoryStore::default()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorizations_on_sqlite() {
+    let folders: [tempfile::TempDir; 5] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let folder = || &folders[next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)];
+    authorizations(|_| async { Arc::new(Store::new(sqlite(folder()).await)) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorizations_on_postgres() {
+    authorizations(|schema| async move { Arc::new(Store::new(postgres(schema).await)) }).await;
 }
 
 async fn only_one_key_becomes_active(database: Database) {
@@ -115,6 +173,28 @@ async fn two_instances_migrate_one_file_at_once() {
     assert!(migration_status::<Migrator>(&one).await.unwrap().iter().all(|m| m.applied));
     two.close().await;
     one.close().await;
+}
+
+/// Whoever has the database's password for the product cannot quietly change what the audit log says.
+async fn the_audit_log_refuses_changes(database: Database) {
+    let store = Arc::new(Store::new(database.clone()));
+    suite::audit(store).await;
+    for statement in ["UPDATE audit_entries SET action = 'nothing'", "DELETE FROM audit_entries"] {
+        let transaction = database.begin().await.unwrap();
+        let refused = transaction.execute_unprepared(statement).await.unwrap_err();
+        assert!(refused.to_string().contains("append-only"), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_is_append_only_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    the_audit_log_refuses_changes(sqlite(&folder).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_is_append_only_on_postgres() {
+    the_audit_log_refuses_changes(postgres("suite_append_only").await).await;
 }
 
 async fn what_has_expired_is_purged(database: Database) {
