@@ -90,7 +90,10 @@ impl ApiKeys {
     /// Whom a valid key stands for.
     pub async fn verify(&self, key: &str) -> Result<Arc<Principal>, TokenFault> {
         let digest = digest_of(key).ok_or(TokenFault::Invalid("the API key is malformed"))?;
-        let known = match self.recall(&digest).await {
+        let recalled = self.recall(&digest).await;
+        let result = if recalled.is_some() { "hit" } else { "miss" };
+        metrics::counter!("cache_operations_total", "cache" => "api_keys", "result" => result).increment(1);
+        let known = match recalled {
             Some(known) => known,
             None => {
                 let asked = self.remembered.try_get_with(digest.as_str().into(), self.answer(&digest)).await;

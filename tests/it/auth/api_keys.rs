@@ -155,6 +155,30 @@ async fn a_key_that_is_revoked_at_one_instance_stops_at_its_twin(#[values(Sqlite
 
 #[rstest]
 #[tokio::test]
+async fn the_keys_of_a_suspended_user_stop_within_a_second_and_come_back(
+    #[values(AllInOne, Split)] topology: Topology,
+    #[values(Sqlite, Postgres)] store: Store,
+) {
+    let backend = Backend::answering(&json!({})).await;
+    let settings = format!("[gateway]\nrate_limit = false\n{}", routes(&backend.url()));
+    let (app, root) = with_admin(topology, store, &settings).await;
+    let ada = app.session_of("ada@example.org").await.access_token;
+    let id = app.get("/auth/me").bearer(&ada).send().await.must_be(200).json()["id"].as_str().unwrap().to_owned();
+    let (_, key) = make(&app, &ada, json!([])).await;
+    let becomes = async |status: u16, within: Duration| {
+        eventually(within, async || (with(&app, "/members", &key).await.status == status).then_some(())).await.is_some()
+    };
+    assert!(becomes(200, Duration::ZERO).await);
+    app.post(&format!("/users/{id}/suspend")).bearer(&root).send().await;
+    assert!(becomes(401, Duration::from_secs(1)).await, "suspended");
+    app.post(&format!("/users/{id}/activate")).bearer(&root).send().await;
+    assert!(becomes(200, Duration::from_secs(5)).await, "activated");
+    app.call(Method::DELETE, &format!("/users/{id}")).bearer(&root).send().await.must_be(204);
+    assert!(becomes(401, Duration::from_secs(1)).await, "deleted");
+}
+
+#[rstest]
+#[tokio::test]
 async fn keys_are_counted_apart_and_unknown_ones_by_their_address(#[values(AllInOne, Split)] topology: Topology) {
     let backend = Backend::answering(&json!({})).await;
     let settings = format!("[gateway]\nrate_limit = false\n{}", routes(&backend.url()));

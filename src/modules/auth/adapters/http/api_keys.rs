@@ -2,23 +2,33 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, HeaderValue, LOCATION},
+    http::header::{CACHE_CONTROL, HeaderValue},
     web,
 };
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{UseCases, bodies::rfc3339, counted, origin_of, sessions::PageQuery};
+use super::{
+    UseCases,
+    bodies::rfc3339,
+    counted,
+    idempotency::{Created, keyed, once},
+    lists, origin_of,
+    sessions::PageQuery,
+};
 use crate::{
-    kernel::{ApiKeyId, error::ValueFault},
+    kernel::{ApiKeyId, UserId, error::ValueFault},
     modules::auth::{
         application::{Failure, NewApiKey},
         domain::{ApiKey, DisplayName},
     },
-    platform::http::{Fields, Problem, authentication::Caller},
+    platform::http::{
+        Fields, Problem,
+        authentication::Caller,
+        body::{expect_json, read_bounded},
+    },
 };
 
 /// What `POST /auth/api-keys` takes.
@@ -91,33 +101,53 @@ impl From<ApiKey> for ApiKeyBody {
 /// Makes an API key for the caller. It is sent as `X-Api-Key`.
 #[utoipa::path(
     post, path = "/auth/api-keys", tag = "auth", security(("bearer" = [])), request_body = NewApiKeyBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Sent again, the call answers as the first time")),
     responses(
         (status = 201, description = "The key; its text is told this once", body = ApiKeyBody,
             headers(("Location" = String, description = "Where it is"))),
+        (status = 400, description = "`malformed-request`: the JSON or the `Idempotency-Key`"),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`forbidden`: an API key or a client's token makes no keys"),
-        (status = 409, description = "`too-many-api-keys`"),
-        (status = 422, description = "`validation-failed`; of scopes `unknown-scope` and `scope-not-held`"),
+        (status = 409, description = "`too-many-api-keys`, or `idempotency-key-in-use`"),
+        (status = 422, description = "`validation-failed`, of scopes `unknown-scope` and `scope-not-held`; or `idempotency-key-reused`"),
+        (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
 pub(super) async fn create(
     request: HttpRequest,
     caller: Caller,
-    mut fields: Fields,
+    payload: web::Payload,
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     let owner = caller.owner()?;
+    counted("create_api_key", run_create(&request, &caller, owner, payload, &cases).await)
+}
+
+async fn run_create(
+    request: &HttpRequest,
+    caller: &Caller,
+    owner: UserId,
+    payload: web::Payload,
+    cases: &web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    expect_json(request)?;
+    let body = read_bounded(request, payload.into_inner()).await?;
+    let mut fields = Fields::parse(&body)?;
     let name = fields.required("name", DisplayName::parse);
-    let scopes = scopes_of(&mut fields);
+    let scopes = lists::required_strings(&mut fields, "scopes");
     let expires_at = fields.optional("expires_at", time);
     fields.finish()?;
-    let new = NewApiKey { name: name.ok_or(Failure::NotFound)?, scopes, expires_at };
-    let made = cases.api_keys.create(owner, new, &origin_of(&request)).await.map_err(Problem::from);
-    let (key, text) = counted("create_api_key", made)?;
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, format!("/auth/api-keys/{}", key.id)))
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .json(ApiKeyBody { key: Some(text.expose_secret().to_owned()), ..key.into() }))
+    let (Some(name), Some(scopes)) = (name, scopes) else { return Err(Problem::invalid(Vec::new())) };
+    let call = keyed(request, caller, &body, None)?;
+    let (keys, origin) = (cases.api_keys.clone(), origin_of(request));
+    let work = async move {
+        let (key, text) = keys.create(owner, NewApiKey { name, scopes, expires_at }, &origin).await?;
+        let location = format!("/auth/api-keys/{}", key.id);
+        let body = ApiKeyBody { key: Some(text.expose_secret().to_owned()), ..key.into() };
+        let body = serde_json::to_value(body).map_err(|error| Failure::Internal(error.to_string()))?;
+        Ok(Created { location, etag: None, body })
+    };
+    once(cases, call, work).await
 }
 
 /// The caller's API keys, oldest first.
@@ -132,6 +162,7 @@ pub(super) async fn create(
         (status = 400, description = "`malformed-request`: `limit` or `cursor`"),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`forbidden`: not with an API key or a client's token"),
+        (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
 pub(super) async fn list(
@@ -153,6 +184,7 @@ pub(super) async fn list(
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`forbidden`: not with an API key or a client's token"),
         (status = 404, description = "`not-found`: no key of the caller"),
+        (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
 pub(super) async fn show(
@@ -173,6 +205,7 @@ pub(super) async fn show(
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`forbidden`: not with an API key or a client's token"),
         (status = 404, description = "`not-found`: no key of the caller"),
+        (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
 pub(super) async fn revoke(
@@ -193,25 +226,6 @@ fn private(body: &impl Serialize) -> HttpResponse {
 
 fn id_of(text: &str) -> Result<ApiKeyId, Failure> {
     text.parse().map_err(|_| Failure::NotFound)
-}
-
-/// The texts of `scopes`; what is none of them is noted.
-fn scopes_of(fields: &mut Fields) -> Vec<String> {
-    match fields.take("scopes") {
-        None | Some(Value::Null) => fields.fault("scopes", "missing", "expected a list of permission names"),
-        Some(Value::Array(elements)) => {
-            let mut scopes = Vec::with_capacity(elements.len().min(100));
-            for (index, element) in elements.into_iter().enumerate() {
-                match element {
-                    Value::String(scope) => scopes.push(scope),
-                    _ => fields.fault_at(format!("/scopes/{index}"), "wrong-type", "expected a string"),
-                }
-            }
-            return scopes;
-        }
-        Some(_) => fields.fault("scopes", "wrong-type", "expected a list of permission names"),
-    }
-    Vec::new()
 }
 
 /// RFC 3339, to the microsecond.

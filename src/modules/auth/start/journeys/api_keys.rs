@@ -115,3 +115,28 @@ async fn a_key_cannot_be_more_than_its_owner() {
     let full = app.make_key(&ada, json!({"name": "x", "scopes": []})).await;
     assert_eq!((full.status.as_u16(), full.code()), (409, "too-many-api-keys"));
 }
+
+#[actix_web::test]
+async fn a_call_that_is_sent_again_makes_one_key() {
+    let (app, ada, _) = setting().await;
+    let send = |name: &'static str| {
+        let request = TestRequest::post().uri("/auth/api-keys").set_json(json!({"name": name, "scopes": []}));
+        let request = request.insert_header((header::AUTHORIZATION, format!("Bearer {ada}")));
+        app.send(request.insert_header(("idempotency-key", "one")))
+    };
+    let first = send("laptop").await;
+    let again = send("laptop").await;
+    assert_eq!(
+        (first.status.as_u16(), &first.body),
+        (201, &again.body),
+        "the same key, which was shown to nobody else"
+    );
+    assert_eq!(first.header("location"), again.header("location"));
+    assert_eq!(send("phone").await.code(), "idempotency-key-reused");
+    let listed = app.call(Method::GET, "/auth/api-keys", Some(&ada), None).await;
+    assert_eq!(listed.body["items"].as_array().unwrap().len(), 1);
+    let file = std::fs::read(app.folder.path().join("auth.db")).unwrap();
+    let wal = std::fs::read(app.folder.path().join("auth.db-wal")).unwrap_or_default();
+    let kept = String::from_utf8_lossy(&[file, wal].concat()).into_owned();
+    assert!(kept.contains(&first.text("hint")) && !kept.contains(&first.text("key")), "its text is kept nowhere");
+}
