@@ -10,19 +10,23 @@ mod check_api_key;
 mod failure;
 mod idempotency;
 mod issue_tokens;
+mod limit_attempts;
 mod log_in;
 mod log_out;
 mod manage_clients;
 mod manage_roles;
+mod manage_totp;
 pub(crate) mod oauth;
 mod passwords;
 mod ports;
 mod profile;
 mod refresh;
 mod register;
+mod second_factor;
 mod serve_verifiers;
 mod sessions;
 mod settings;
+mod step_up;
 mod verify_email;
 
 pub(crate) use administer_keys::AdministerKeys;
@@ -35,23 +39,28 @@ pub(crate) use check_api_key::{CheckApiKey, RECALLED};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
+pub(crate) use limit_attempts::LimitAttempts;
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
+pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptLimiter, AuditFilter, AuditLog,
+    AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
     AuthorizationCodeRepository, Begun, BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys,
-    ClientRepository, ConsentRepository, DeviceGrantRepository, EmailProof, IdempotencyStore, InteractionRepository,
-    KeptAnswer, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, PasswordChange, PasswordHasher, PortError,
-    RefreshGrant, Registered, RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation,
-    SavedRole, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
+    ClientRepository, Confirmation, ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held,
+    IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail,
+    Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole,
+    RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository,
+    SessionRepository, TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;
 pub(crate) use register::{Register, RegisterCommand};
+pub(crate) use second_factor::SecondFactor;
 pub(crate) use serve_verifiers::ServeVerifiers;
 pub(crate) use sessions::Sessions;
 pub(crate) use settings::{OAuthSettings, Registration, Settings};
+pub(crate) use step_up::StepUp;
 pub(crate) use verify_email::{MailedToken, VerifyEmail};

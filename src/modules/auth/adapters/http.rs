@@ -12,6 +12,7 @@ mod lists;
 mod log_in;
 mod log_out;
 mod me;
+mod mfa;
 mod oauth;
 mod openapi;
 mod pages;
@@ -20,6 +21,7 @@ mod problems;
 mod register;
 mod roles;
 mod sessions;
+mod step_up;
 mod users;
 mod verify_email;
 mod verify_token;
@@ -41,7 +43,7 @@ use crate::{
         api::AuthApi,
         application::{
             AdministerUsers, ApiKeys, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles,
-            Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
+            ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
             oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
         },
         domain::Origin,
@@ -63,6 +65,8 @@ pub(crate) struct UseCases {
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) totp: ManageTotp,
+    pub(crate) step_up: StepUp,
     pub(crate) clients: ManageClients,
     pub(crate) authenticate_client: AuthenticateClient,
     pub(crate) client_credentials: ClientCredentials,
@@ -120,6 +124,15 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
                 .route(web::delete().to(api_keys::revoke)),
         )
         .configure(administration)
+        .service(resource("/auth/mfa", "GET").route(web::get().to(mfa::show)))
+        .service(
+            resource("/auth/mfa/totp", "POST, DELETE")
+                .route(web::post().to(mfa::begin))
+                .route(web::delete().to(mfa::disable)),
+        )
+        .service(resource("/auth/mfa/totp/confirm", "POST").route(web::post().to(mfa::confirm)))
+        .service(resource("/auth/mfa/recovery-codes", "POST").route(web::post().to(mfa::renew_codes)))
+        .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::step_up)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
         .service(resource("/internal/auth/api-keys/{digest}", "GET").route(web::get().to(internal::api_key)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))

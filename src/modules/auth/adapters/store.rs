@@ -1,6 +1,7 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
 mod api_keys;
+mod attempts;
 mod audit;
 mod authorization_codes;
 mod browser_sessions;
@@ -16,11 +17,12 @@ mod interactions;
 mod keys;
 mod purge;
 mod roles;
+mod second_factors;
 mod sessions;
 mod users;
 
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl From<ApiKey> for ApiKeyBody {
         (status = 201, description = "The key; its text is told this once", body = ApiKeyBody,
             headers(("Location" = String, description = "Where it is"))),
         (status = 400, description = "`malformed-request`: the JSON or the `Idempotency-Key`"),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`, or `step-up-required` when the login was too long ago"),
         (status = 403, description = "`forbidden`: an API key or a client's token makes no keys"),
         (status = 409, description = "`too-many-api-keys`, or `idempotency-key-in-use`"),
         (status = 422, description = "`validation-failed`, of scopes `unknown-scope` and `scope-not-held`; or `idempotency-key-reused`"),
@@ -120,6 +120,7 @@ pub(super) async fn create(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     let owner = caller.owner()?;
+    cases.step_up.demand(&caller.0).await?;
     counted("create_api_key", run_create(&request, &caller, owner, payload, &cases).await)
 }
 

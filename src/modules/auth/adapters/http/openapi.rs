@@ -3,9 +3,9 @@
 use utoipa::OpenApi;
 
 use super::{
-    api_keys, audit, bodies, clients, jwks, log_in, log_out, me,
+    api_keys, audit, bodies, clients, jwks, log_in, log_out, me, mfa,
     oauth::{discovery, introspect, revoke, token},
-    password, register, roles, sessions, users, verify_email, verify_token,
+    password, register, roles, sessions, step_up, users, verify_email, verify_token,
 };
 
 #[derive(OpenApi)]
@@ -31,6 +31,12 @@ use super::{
         api_keys::list,
         api_keys::show,
         api_keys::revoke,
+        mfa::show,
+        mfa::begin,
+        mfa::confirm,
+        mfa::disable,
+        mfa::renew_codes,
+        step_up::step_up,
         me::show,
         me::change,
         users::list,

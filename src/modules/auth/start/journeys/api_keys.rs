@@ -114,6 +114,9 @@ async fn a_key_cannot_be_more_than_its_owner() {
     }
     let full = app.make_key(&ada, json!({"name": "x", "scopes": []})).await;
     assert_eq!((full.status.as_u16(), full.code()), (409, "too-many-api-keys"));
+    app.clock.advance(Duration::from_secs(900));
+    let late = app.make_key(&ada, json!({"name": "x", "scopes": []})).await;
+    assert_eq!((late.status.as_u16(), late.code()), (401, "step-up-required"), "a login of long ago makes no keys");
 }
 
 #[actix_web::test]
