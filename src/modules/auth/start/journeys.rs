@@ -1,5 +1,6 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod api_keys;
 mod clients;
 mod grants;
 mod lockout;
@@ -26,6 +27,7 @@ use crate::{
         units::{ByteSize, Span},
     },
     platform::{
+        bell::LocalBell,
         http::Problem,
         random::SystemRandom,
         tokens::{KeyRing, SigningAlgorithm, TokenRules, TokenVerifier},
@@ -92,6 +94,7 @@ fn configuration() -> config::AuthConfig {
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),
         },
+        api_keys: config::ApiKeysConfig { per_user: 3 },
         idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
         lockout: config::LockoutConfig {
             failures: 5,
@@ -147,6 +150,7 @@ impl TestAuth {
             clock: clock.clone(),
             random: Arc::new(SystemRandom),
             verifier: verifier.clone(),
+            bell: Arc::new(LocalBell::default()),
         };
         let auth = Auth::start(parts).await.unwrap();
         let mut keys = KeyRing::from_jwks(&auth.api().verification_keys().await.unwrap()).unwrap();
