@@ -3,6 +3,7 @@
 pub(crate) mod attempts;
 pub(crate) mod http;
 pub(crate) mod mail;
+pub(crate) mod one_time_passwords;
 pub(crate) mod passwords;
 pub(crate) mod revocation;
 pub(crate) mod store;

@@ -11,15 +11,18 @@ mod issue_tokens;
 mod log_in;
 mod log_out;
 mod manage_roles;
+mod manage_totp;
 pub(crate) mod oauth;
 mod passwords;
 mod ports;
 mod profile;
 mod refresh;
 mod register;
+mod second_factor;
 mod serve_verifiers;
 mod sessions;
 mod settings;
+mod step_up;
 mod verify_email;
 
 pub(crate) use administer_keys::AdministerKeys;
@@ -33,18 +36,21 @@ pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
+pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, AttemptLimiter, AuditFilter, AuditLog, Begun, Changed, Claim, ClientGrantRepository,
-    ClientKeys, ClientRepository, EmailProof, IdempotencyStore, KeptAnswer, KeyCustodian, KeyRotation, KeyStanding,
-    Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationSink,
-    RevokedSession, RoleRepository, Rotation, SavedRole, SessionRepository, TokenSigner, UserDirectory, UserFilter,
-    UserRepository, Verdict,
+    ClientKeys, ClientRepository, Confirmation, EmailProof, Enrolment, Held, IdempotencyStore, KeptAnswer, KeptTotp,
+    KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError,
+    RefreshGrant, Registered, RemovedRole, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole,
+    SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;
 pub(crate) use register::{Register, RegisterCommand};
+pub(crate) use second_factor::SecondFactor;
 pub(crate) use serve_verifiers::ServeVerifiers;
 pub(crate) use sessions::Sessions;
 pub(crate) use settings::{OAuthSettings, Registration, Settings};
+pub(crate) use step_up::StepUp;
 pub(crate) use verify_email::{MailedToken, VerifyEmail};

@@ -7,11 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use moka::sync::Cache;
 
 use crate::{
     kernel::Clock,
-    modules::auth::{application::AttemptLimiter, config::LockoutConfig},
+    modules::auth::{
+        application::{AttemptLimiter, Held},
+        config::LockoutConfig,
+    },
 };
 
 /// How many accounts and addresses are remembered.
@@ -49,6 +53,15 @@ impl MemoryAttempts {
         ]
     }
 
+    fn wait(&self, account: &str, client: IpAddr) -> Option<Duration> {
+        let now = self.clock.monotonic();
+        let waits = self.keys(account, client).into_iter().filter_map(|(key, _)| {
+            let record = self.records.get(&key)?;
+            Self::locked_for(&lock(&record), now)
+        });
+        waits.max()
+    }
+
     fn locked_for(record: &Record, now: Instant) -> Option<Duration> {
         record.locked_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
@@ -65,19 +78,17 @@ impl MemoryAttempts {
     }
 }
 
+#[async_trait]
 impl AttemptLimiter for MemoryAttempts {
-    fn check(&self, account: &str, client: IpAddr) -> Result<(), Duration> {
-        let now = self.clock.monotonic();
-        let waits = self.keys(account, client).into_iter().filter_map(|(key, _)| {
-            let record = self.records.get(&key)?;
-            Self::locked_for(&lock(&record), now)
-        });
-        waits.max().map_or(Ok(()), Err)
+    async fn check(&self, account: &str, client: IpAddr) -> Result<(), Held> {
+        self.wait(account, client).map_or(Ok(()), |wait| Err(Held::For(wait)))
     }
 
-    fn settle(&self, account: &str, client: IpAddr, right: bool) -> Result<(), Duration> {
+    async fn settle(&self, account: &str, client: IpAddr, right: bool) -> Result<(), Held> {
         // Decided while the attempt ran: its outcome must not show.
-        self.check(account, client)?;
+        if let Some(wait) = self.wait(account, client) {
+            return Err(Held::For(wait));
+        }
         let now = self.clock.monotonic();
         let [of_account, of_client] = self.keys(account, client);
         if right {
@@ -92,7 +103,7 @@ impl AttemptLimiter for MemoryAttempts {
             }
             Self::locked_for(&record, now)
         });
-        waits.collect::<Vec<_>>().into_iter().max().map_or(Ok(()), Err)
+        waits.collect::<Vec<_>>().into_iter().max().map_or(Ok(()), |wait| Err(Held::For(wait)))
     }
 }
 
@@ -126,47 +137,51 @@ mod tests {
         (MemoryAttempts::new(&config, clock.clone()), clock)
     }
 
-    #[test]
-    fn the_failure_that_reaches_the_limit_locks_and_the_cooldown_is_not_extended() {
+    #[tokio::test]
+    async fn the_failure_that_reaches_the_limit_locks_and_the_cooldown_is_not_extended() {
         let (limiter, clock) = limiter();
-        assert_eq!(limiter.settle("a", HOME, false), Ok(()));
-        assert_eq!(limiter.settle("a", HOME, false), Ok(()));
-        assert_eq!(limiter.settle("a", HOME, false), Err(Duration::from_secs(100)));
+        assert_eq!(limiter.settle("a", HOME, false).await, Ok(()));
+        assert_eq!(limiter.settle("a", HOME, false).await, Ok(()));
+        assert_eq!(limiter.settle("a", HOME, false).await, Err(Held::For(Duration::from_secs(100))));
         clock.advance(Duration::from_secs(40));
-        assert_eq!(limiter.check("a", HOME), Err(Duration::from_mins(1)));
-        assert_eq!(limiter.settle("a", HOME, true), Err(Duration::from_mins(1)), "right, and no less refused");
-        assert_eq!(limiter.settle("a", HOME, false), Err(Duration::from_mins(1)));
-        assert_eq!(limiter.check("b", HOME), Ok(()), "another account is not touched");
+        assert_eq!(limiter.check("a", HOME).await, Err(Held::For(Duration::from_mins(1))));
+        assert_eq!(
+            limiter.settle("a", HOME, true).await,
+            Err(Held::For(Duration::from_mins(1))),
+            "right, and no less refused"
+        );
+        assert_eq!(limiter.settle("a", HOME, false).await, Err(Held::For(Duration::from_mins(1))));
+        assert_eq!(limiter.check("b", HOME).await, Ok(()), "another account is not touched");
         clock.advance(Duration::from_mins(1));
-        assert_eq!(limiter.check("a", HOME), Ok(()));
-        assert_eq!(limiter.settle("a", HOME, false), Ok(()), "counting begins anew");
+        assert_eq!(limiter.check("a", HOME).await, Ok(()));
+        assert_eq!(limiter.settle("a", HOME, false).await, Ok(()), "counting begins anew");
     }
 
-    #[test]
-    fn failures_leave_the_window_and_a_success_clears_its_account_alone() {
+    #[tokio::test]
+    async fn failures_leave_the_window_and_a_success_clears_its_account_alone() {
         let (limiter, clock) = limiter();
         for _ in 0..2 {
-            assert_eq!(limiter.settle("a", HOME, false), Ok(()));
-            assert_eq!(limiter.settle("b", HOME, false), Ok(()));
+            assert_eq!(limiter.settle("a", HOME, false).await, Ok(()));
+            assert_eq!(limiter.settle("b", HOME, false).await, Ok(()));
         }
-        assert_eq!(limiter.settle("a", HOME, true), Ok(()));
-        assert_eq!(limiter.settle("a", HOME, false), Ok(()));
-        assert!(limiter.settle("b", HOME, false).is_err());
+        assert_eq!(limiter.settle("a", HOME, true).await, Ok(()));
+        assert_eq!(limiter.settle("a", HOME, false).await, Ok(()));
+        assert!(limiter.settle("b", HOME, false).await.is_err());
         clock.advance(Duration::from_mins(1));
-        assert_eq!(limiter.settle("a", HOME, false), Ok(()));
-        assert_eq!(limiter.settle("a", HOME, false), Ok(()));
-        assert!(limiter.settle("a", HOME, false).is_err());
+        assert_eq!(limiter.settle("a", HOME, false).await, Ok(()));
+        assert_eq!(limiter.settle("a", HOME, false).await, Ok(()));
+        assert!(limiter.settle("a", HOME, false).await.is_err());
     }
 
-    #[test]
-    fn one_address_may_fail_ten_times_as_often() {
+    #[tokio::test]
+    async fn one_address_may_fail_ten_times_as_often() {
         let (limiter, _) = limiter();
         for number in 0..29 {
-            assert_eq!(limiter.settle(&number.to_string(), HOME, false), Ok(()), "{number}");
+            assert_eq!(limiter.settle(&number.to_string(), HOME, false).await, Ok(()), "{number}");
         }
-        assert!(limiter.settle("29", HOME, false).is_err());
-        assert!(limiter.check("fresh", HOME).is_err());
-        assert_eq!(limiter.check("fresh", "10.0.0.1".parse().unwrap()), Ok(()));
+        assert!(limiter.settle("29", HOME, false).await.is_err());
+        assert!(limiter.check("fresh", HOME).await.is_err());
+        assert_eq!(limiter.check("fresh", "10.0.0.1".parse().unwrap()).await, Ok(()));
         assert_eq!(network_of("2001:db8::1:2:3:4".parse().unwrap()), network_of("2001:db8::ffff".parse().unwrap()));
     }
 }

@@ -10,6 +10,7 @@ mod lists;
 mod log_in;
 mod log_out;
 mod me;
+mod mfa;
 mod oauth;
 mod openapi;
 mod pages;
@@ -18,6 +19,7 @@ mod problems;
 mod register;
 mod roles;
 mod sessions;
+mod step_up;
 mod users;
 mod verify_email;
 mod verify_token;
@@ -38,8 +40,8 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManagePasswords, ManageRoles, Profile, Refresh,
-            Register, Sessions, Settings, VerifyEmail,
+            AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManagePasswords, ManageRoles, ManageTotp, Profile,
+            Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
         },
         domain::Origin,
     },
@@ -62,6 +64,8 @@ pub(crate) struct UseCases {
     pub(crate) users: AdministerUsers,
     pub(crate) roles: ManageRoles,
     pub(crate) idempotency: Idempotency,
+    pub(crate) totp: ManageTotp,
+    pub(crate) step_up: StepUp,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
@@ -100,6 +104,15 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .configure(administration)
+        .service(resource("/auth/mfa", "GET").route(web::get().to(mfa::show)))
+        .service(
+            resource("/auth/mfa/totp", "POST, DELETE")
+                .route(web::post().to(mfa::begin))
+                .route(web::delete().to(mfa::disable)),
+        )
+        .service(resource("/auth/mfa/totp/confirm", "POST").route(web::post().to(mfa::confirm)))
+        .service(resource("/auth/mfa/recovery-codes", "POST").route(web::post().to(mfa::renew_codes)))
+        .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::step_up)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
 }

@@ -10,6 +10,7 @@ mod idempotency;
 mod keys;
 mod purge;
 mod roles;
+mod second_factors;
 mod sessions;
 mod users;
 

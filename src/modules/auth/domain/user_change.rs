@@ -48,6 +48,7 @@ impl UserChange {
                 user.display_name = None;
                 user.password_hash = PasswordHash::none();
                 user.roles.clear();
+                user.mfa_enabled = false;
             }
             Self::Roles(roles) => user.roles.clone_from(roles),
             Self::Password(hash) => user.password_hash = hash.clone(),
@@ -119,6 +120,7 @@ mod tests {
             status: UserStatus::Pending,
             roles: vec![RoleName::user()],
             password_hash: PasswordHash::from_text("hash".to_owned()),
+            mfa_enabled: false,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         }

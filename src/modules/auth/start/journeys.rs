@@ -1,5 +1,6 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod second_factor;
 mod users;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -90,6 +91,13 @@ fn configuration() -> config::AuthConfig {
         },
         lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
         idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
+        mfa: config::MfaConfig {
+            name: "Vestibule".to_owned(),
+            failures: 5,
+            window: Span::secs(900),
+            cooldown: Span::secs(900),
+        },
+        step_up: config::StepUpConfig { max_age: Span::secs(900) },
         master_key: None,
         previous_master_keys: Vec::new(),
         oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },

@@ -3,7 +3,8 @@
 use utoipa::OpenApi;
 
 use super::{
-    audit, bodies, jwks, log_in, log_out, me, password, register, roles, sessions, users, verify_email, verify_token,
+    audit, bodies, jwks, log_in, log_out, me, mfa, password, register, roles, sessions, step_up, users, verify_email,
+    verify_token,
 };
 
 #[derive(OpenApi)]
@@ -25,6 +26,12 @@ use super::{
         password::reset,
         sessions::list,
         sessions::end,
+        mfa::show,
+        mfa::begin,
+        mfa::confirm,
+        mfa::disable,
+        mfa::renew_codes,
+        step_up::step_up,
         me::show,
         me::change,
         users::list,

@@ -4,6 +4,7 @@ mod clients;
 mod directory;
 mod idempotency;
 mod roles;
+mod second_factors;
 
 use std::{
     collections::BTreeMap,
@@ -36,6 +37,7 @@ struct State {
     audit: Vec<AuditEntry>,
     roles: BTreeMap<RoleName, Role>,
     answers: Vec<idempotency::Kept>,
+    factors: second_factors::Factors,
     clients: Vec<Client>,
     client_grants: Vec<ClientGrant>,
     assertions: Vec<String>,
@@ -286,6 +288,15 @@ impl SessionRepository for MemoryStore {
         session.sealed_successor = Some(rotation.sealed_successor.clone());
         session.expires_at = rotation.expires_at;
         session.access_expires_at = rotation.access_expires_at;
+        Ok(true)
+    }
+
+    async fn reauthenticate(&self, id: SessionId, methods: &str, now: DateTime<Utc>) -> Result<bool, PortError> {
+        let mut state = self.state();
+        let Some(session) = state.sessions.iter_mut().find(|session| session.id == id && session.is_alive(now)) else {
+            return Ok(false);
+        };
+        (session.authenticated_at, session.methods) = (now, methods.to_owned());
         Ok(true)
     }
 

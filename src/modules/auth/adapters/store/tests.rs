@@ -40,6 +40,7 @@ async fn in_memory() {
     suite::roles(Arc::new(MemoryStore::default())).await;
     suite::directory(Arc::new(MemoryStore::default())).await;
     suite::idempotency(Arc::new(MemoryStore::default())).await;
+    suite::second_factors(Arc::new(MemoryStore::default())).await;
     suite::clients::clients(Arc::new(MemoryStore::default())).await;
 }
 
@@ -58,6 +59,8 @@ async fn on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     suite::idempotency(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
+    suite::second_factors(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
     suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
@@ -69,6 +72,7 @@ async fn on_postgres() {
     suite::roles(Arc::new(Store::new(postgres("suite_roles").await))).await;
     suite::directory(Arc::new(Store::new(postgres("suite_directory").await))).await;
     suite::idempotency(Arc::new(Store::new(postgres("suite_idempotency").await))).await;
+    suite::second_factors(Arc::new(Store::new(postgres("suite_second_factors").await))).await;
     suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
 }
 
