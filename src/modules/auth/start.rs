@@ -117,6 +117,7 @@ impl Auth {
             passwords: core.passwords.clone(),
             attempts: attempts.clone(),
             second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
+            audit: audit.clone(),
             settings: core.settings.clone(),
         };
         let use_cases = UseCases {
@@ -125,6 +126,7 @@ impl Auth {
                 passwords: core.passwords.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -133,6 +135,7 @@ impl Auth {
                 users: core.store.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -150,11 +153,13 @@ impl Auth {
                 tokens,
                 issuer: core.issuer.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
             },
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
@@ -165,6 +170,7 @@ impl Auth {
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -172,6 +178,7 @@ impl Auth {
             sessions: Sessions {
                 store: core.store.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },

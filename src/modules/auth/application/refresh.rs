@@ -6,12 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Failure, IssueTokens, IssuedTokens, RefreshGrant, RevocationSink, Rotation, SessionRepository, TokenSigner,
+    Audit, Failure, IssueTokens, IssuedTokens, RefreshGrant, RevocationSink, Rotation, SessionRepository, TokenSigner,
     UserRepository,
 };
 use crate::{
     kernel::Clock,
-    modules::auth::domain::{RefreshDecision, Session, User, decide_refresh},
+    modules::auth::domain::{Actor, Origin, Outcome, RefreshDecision, Session, User, decide_refresh},
 };
 
 /// How often a refresh looks again that lost against another one; each loss means that the session went on.
@@ -25,12 +25,13 @@ pub(crate) struct Refresh {
     pub(crate) tokens: IssueTokens,
     pub(crate) issuer: Arc<dyn TokenSigner>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Refresh {
     /// A new pair for a refresh token.
-    pub(crate) async fn run(&self, token: &str) -> Result<IssuedTokens, Failure> {
+    pub(crate) async fn run(&self, token: &str, origin: &Origin) -> Result<IssuedTokens, Failure> {
         let grant = self.issuer.read_refresh(token).ok_or(Failure::InvalidRefreshToken)?;
         for _ in 0..LOOKS {
             let session = self.sessions.find(grant.session).await?.ok_or(Failure::InvalidRefreshToken)?;
@@ -49,7 +50,7 @@ impl Refresh {
                     }
                 }
                 RefreshDecision::Replay => return self.replay(&user, &session, token, now).await,
-                RefreshDecision::Reused => return self.end(&grant, now).await,
+                RefreshDecision::Reused => return self.end(&grant, now, origin).await,
                 RefreshDecision::Ended => return Err(Failure::InvalidRefreshToken),
             }
         }
@@ -89,11 +90,14 @@ impl Refresh {
         self.tokens.beside(user, session, successor, now).await
     }
 
-    async fn end(&self, grant: &RefreshGrant, now: DateTime<Utc>) -> Result<IssuedTokens, Failure> {
+    async fn end(&self, grant: &RefreshGrant, now: DateTime<Utc>, origin: &Origin) -> Result<IssuedTokens, Failure> {
         let until = now + self.tokens.settings.access_ttl;
         let ended = self.sessions.revoke(grant.session, "refresh_token_reused", now, until).await?;
         self.revocations.revoked(ended.as_slice());
         tracing::warn!(event = "refresh_token_reused", user_id = %grant.user, session_id = %grant.session);
+        // Who sends it is somebody, but which of the two who have it is not known.
+        let line = self.audit.entry(Actor::Anonymous, origin, "session.refresh_reused", Outcome::Failure);
+        line.target("user", grant.user).detail("session", grant.session.to_string()).write().await;
         Err(Failure::RefreshTokenReused)
     }
 }
