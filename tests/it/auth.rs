@@ -1,6 +1,7 @@
 //! Accounts, sessions and tokens, from outside.
 
 mod account;
+mod administration;
 mod bodies;
 mod lockout;
 mod mail;
