@@ -1,6 +1,7 @@
 //! The command line: one clap enum, one file a command. Results go to standard output, everything else to standard error.
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
 
+mod client;
 mod completions;
 mod config;
 mod demo;
@@ -22,9 +23,9 @@ use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf, process::Exi
 use clap::{Parser, Subcommand};
 
 use self::{
-    completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure, health::Health,
-    key::KeyCommand, migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand, serve::Serve,
-    session::Session, user::UserCommand,
+    client::ClientCommand, completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure,
+    health::Health, key::KeyCommand, migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand,
+    serve::Serve, session::Session, user::UserCommand,
 };
 use crate::bootstrap;
 
@@ -66,6 +67,9 @@ enum Command {
     /// Looks after the keys that tokens are signed with
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Administers OAuth clients
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// Prints the OpenAPI document
     #[command(after_help = "Example:\n  vestibule openapi --role auth > openapi.json", name = "openapi")]
     OpenApi(OpenApi),
@@ -110,6 +114,7 @@ fn run_with(
         Command::Route(command) => command.run(&mut session),
         Command::User(command) => command.run(&mut session),
         Command::Key(command) => command.run(&mut session),
+        Command::Client(command) => command.run(&mut session),
         Command::OpenApi(command) => command.run(&mut session),
         Command::Config(command) => command.run(&mut session),
         Command::Health(command) => command.run(&mut session),

@@ -11,6 +11,7 @@ mod m20261121_000006_audit_append_only;
 mod m20261121_000007_second_factors;
 mod m20261121_000009_signing_keys;
 mod m20261121_000010_clients;
+mod m20261121_000011_authorizations;
 
 /// Applies and takes back the schema of accounts, sessions and keys.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_second_factors::Migration),
             Box::new(m20261121_000009_signing_keys::Migration),
             Box::new(m20261121_000010_clients::Migration),
+            Box::new(m20261121_000011_authorizations::Migration),
         ]
     }
 

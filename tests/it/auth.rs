@@ -5,6 +5,7 @@ mod administration;
 mod bodies;
 mod lockout;
 mod mail;
+mod pages;
 mod passwords;
 mod sessions;
 mod tokens;

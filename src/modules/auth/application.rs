@@ -10,6 +10,7 @@ mod idempotency;
 mod issue_tokens;
 mod log_in;
 mod log_out;
+mod manage_clients;
 mod manage_roles;
 mod manage_totp;
 pub(crate) mod oauth;
@@ -35,15 +36,18 @@ pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
+pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, Administered, AttemptLimiter, AuditFilter, AuditLog, Begun, Changed, Claim, ClientGrantRepository,
-    ClientKeys, ClientRepository, Confirmation, EmailProof, Enrolment, Held, IdempotencyStore, KeptAnswer, KeptTotp,
-    KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError,
-    RefreshGrant, Registered, RemovedRole, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole,
-    SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
+    AccessGrant, Administered, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository, Begun,
+    BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, Confirmation,
+    ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held, IdempotencyStore, InteractionRepository,
+    KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, OneTimePasswords, PasswordChange,
+    PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationSink, RevokedSession, RoleRepository,
+    Rotation, SavedRole, SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter,
+    UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

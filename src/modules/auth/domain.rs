@@ -3,10 +3,15 @@
 
 mod assertion;
 mod audit;
+mod authorization_code;
+mod authorization_request;
 mod client;
 mod client_grant;
+mod consent;
+mod device_grant;
 mod email;
 mod email_token;
+mod interaction;
 mod name;
 mod password;
 mod permission;
@@ -21,12 +26,17 @@ mod user_change;
 
 pub(crate) use assertion::Assertion;
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
+pub(crate) use authorization_code::{Approval, AuthorizationCode};
+pub(crate) use authorization_request::{AuthorizationRequest, CodeChallenge, LoginState, Prompt};
 pub(crate) use client::{Client, ClientProof, ClientSecret, GrantType, RedirectUri};
 pub(crate) use client_grant::ClientGrant;
+pub(crate) use consent::Consent;
+pub(crate) use device_grant::{DeviceGrant, DeviceState, Poll, UserCode};
 pub(crate) use email::Email;
 pub(crate) use email_token::{
     Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL,
 };
+pub(crate) use interaction::{Interaction, InteractionKind};
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use permission::Permission;

@@ -14,6 +14,11 @@ pub fn redirect_matches(kept: &str, asked: &str) -> Option<bool> {
     RedirectUri::parse(kept).ok().map(|kept| kept.matches(asked))
 }
 
+/// The parameters of an OAuth request, in the order of their names; `None` when it is refused.
+pub fn read_form(text: &[u8]) -> Option<Vec<(String, String)>> {
+    super::adapters::http::read_form(text)
+}
+
 /// Reads refresh tokens as the module does.
 pub struct RefreshReader {
     signer: Arc<dyn TokenSigner>,

@@ -20,13 +20,14 @@ use super::{
         passwords::PooledPasswords,
         revocation::{NobodyHere, VerifierSink},
         store::Store,
-        tokens::{JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
+        tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
         AdministerKeys, AdministerUsers, Audit, Authenticate, Idempotency, IssueTokens, LogIn, LogOut, Mailer,
-        ManagePasswords, ManageRoles, ManageTotp, OAuthSettings, PasswordHasher, Profile, Refresh, Register,
-        Registration, RevocationSink, ServeVerifiers, Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
+        ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings, PasswordHasher, Profile, Refresh,
+        Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
+        oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
 };
@@ -120,6 +121,15 @@ impl Auth {
             audit: audit.clone(),
             settings: core.settings.clone(),
         };
+        let refresh = Refresh {
+            users: core.store.clone(),
+            sessions: core.store.clone(),
+            tokens: tokens.clone(),
+            issuer: core.issuer.clone(),
+            revocations: sink.clone(),
+            audit: audit.clone(),
+            clock: clock.clone(),
+        };
         let use_cases = UseCases {
             register: Register {
                 users: core.store.clone(),
@@ -147,15 +157,41 @@ impl Auth {
                 clock: clock.clone(),
                 random: random.clone(),
             },
-            refresh: Refresh {
-                users: core.store.clone(),
-                sessions: core.store.clone(),
-                tokens,
-                issuer: core.issuer.clone(),
-                revocations: sink.clone(),
-                audit: audit.clone(),
+            clients: core.clients(sink.clone(), &clock, &random),
+            authenticate_client: AuthenticateClient {
+                clients: core.store.clone(),
+                keys: Arc::new(JwkClientKeys),
+                digests: core.issuer.clone(),
+                attempts: Arc::new(MemoryAttempts::new(&config.lockout, clock.clone())),
                 clock: clock.clone(),
+                settings: core.settings.clone(),
             },
+            client_credentials: ClientCredentials {
+                grants: core.store.clone(),
+                issuer: core.issuer.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                random: random.clone(),
+                settings: core.settings.clone(),
+            },
+            spend_refresh_token: SpendRefreshToken { refresh: refresh.clone(), audit: core.audit(&clock, &random) },
+            revoke_token: RevokeToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                revocations: sink.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            introspect_token: IntrospectToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            refresh,
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
@@ -293,6 +329,25 @@ impl Core {
         AdministerKeys { keys: Arc::new(keys), audit: self.audit(clock, random) }
     }
 
+    fn clients(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> ManageClients {
+        ManageClients {
+            clients: self.store.clone(),
+            roles: self.store.clone(),
+            keys: Arc::new(JwkClientKeys),
+            digests: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
+            clock: clock.clone(),
+            random: random.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
     fn administer_users(
         &self,
         revocations: Arc<dyn RevocationSink>,
@@ -320,8 +375,9 @@ impl Core {
         random: &Arc<dyn Random>,
     ) -> Administration {
         Administration {
-            users: Arc::new(self.administer_users(revocations, clock, random)),
+            users: Arc::new(self.administer_users(revocations.clone(), clock, random)),
             keys: Arc::new(self.administer_keys(clock, random)),
+            clients: Arc::new(self.clients(revocations, clock, random)),
         }
     }
 }
@@ -475,6 +531,7 @@ fn settings_of(config: &AuthConfig) -> Settings {
             .clamp(TimeDelta::zero(), TimeDelta::minutes(5)),
         oauth: OAuthSettings {
             resources: config.oauth.resources.clone(),
+            signing_algorithm: config.tokens.algorithm.as_str(),
             assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
         },
     }

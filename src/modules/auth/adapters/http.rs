@@ -2,6 +2,7 @@
 
 mod audit;
 mod bodies;
+mod clients;
 mod conditions;
 mod idempotency;
 mod internal;
@@ -40,8 +41,9 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManagePasswords, ManageRoles, ManageTotp, Profile,
-            Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
+            AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles,
+            ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
+            oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
         },
         domain::Origin,
     },
@@ -61,6 +63,12 @@ pub(crate) struct UseCases {
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) clients: ManageClients,
+    pub(crate) authenticate_client: AuthenticateClient,
+    pub(crate) client_credentials: ClientCredentials,
+    pub(crate) spend_refresh_token: SpendRefreshToken,
+    pub(crate) revoke_token: RevokeToken,
+    pub(crate) introspect_token: IntrospectToken,
     pub(crate) users: AdministerUsers,
     pub(crate) roles: ManageRoles,
     pub(crate) idempotency: Idempotency,
@@ -114,7 +122,9 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/mfa/recovery-codes", "POST").route(web::post().to(mfa::renew_codes)))
         .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::step_up)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
-        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
+        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
+        .configure(clients::configure)
+        .configure(oauth::configure);
 }
 
 /// Adds the routes of administrators.
@@ -147,6 +157,13 @@ fn resource(path: &str, allow: &'static str) -> Resource {
         Err::<String, _>(Problem::new(&METHOD_NOT_ALLOWED, detail).with_header(ALLOW, HeaderValue::from_static(allow)))
     };
     web::resource(path.to_owned()).default_service(web::to(refuse))
+}
+
+/// A form as the OAuth endpoints read it, for its fuzz target.
+#[cfg(fuzzing)]
+pub(crate) fn read_form(text: &[u8]) -> Option<Vec<(String, String)>> {
+    let form = oauth::Form::parse(text).ok()?;
+    Some(form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// Where a request comes from, as the front found it.

@@ -87,6 +87,9 @@ pub(crate) enum Failure {
     /// The caller's account is gone.
     #[error("there is no such user")]
     NotFound,
+    /// The client proves itself in another way, or not at all.
+    #[error("the client has no secret")]
+    ClientHasNoSecret,
     /// It changed since it was read.
     #[error("it has changed since it was read")]
     PreconditionFailed,
@@ -118,6 +121,7 @@ impl Failure {
             | Self::BeyondOwnPermissions(_) => ErrorKind::Forbidden,
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
             Self::EmailTaken
+            | Self::ClientHasNoSecret
             | Self::OwnAccount
             | Self::LastAdministrator
             | Self::RoleInUse(_)

@@ -3,9 +3,14 @@
 
 mod attempts;
 mod audit;
+mod authorization_codes;
+mod browser_sessions;
 mod clients;
+mod consents;
+mod device_grants;
 mod directory;
 mod idempotency;
+mod interactions;
 mod roles;
 mod second_factors;
 mod signing_keys;
@@ -20,9 +25,14 @@ use crate::{
 
 pub(crate) use attempts::{AttemptLimiter, Held};
 pub(crate) use audit::{AuditFilter, AuditLog};
+pub(crate) use authorization_codes::AuthorizationCodeRepository;
+pub(crate) use browser_sessions::BrowserSessionRepository;
 pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
+pub(crate) use consents::ConsentRepository;
+pub(crate) use device_grants::DeviceGrantRepository;
 pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
 pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
+pub(crate) use interactions::InteractionRepository;
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
 pub(crate) use second_factors::{Confirmation, Enrolment, KeptTotp, OneTimePasswords, SecondFactorRepository};
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
@@ -264,6 +274,9 @@ pub(crate) trait TokenSigner: Send + Sync {
     /// What a refresh token says; `None` unless it is genuine, of the right type, issuer and audience. Expiry is the
     /// caller's to judge.
     fn read_refresh(&self, token: &str) -> Option<RefreshGrant>;
+    /// What an access token says, whatever its audience, and its `jti`; `None` unless it is genuine, of the right type and
+    /// issuer. Expiry and revocation are the caller's to judge.
+    fn read_access(&self, token: &str) -> Option<(AccessGrant, String)>;
     /// Seals a text under a key that only `token` gives.
     fn seal(&self, text: &str, token: &str) -> Result<Vec<u8>, PortError>;
     /// Opens what was sealed; `None` for another token.

@@ -10,7 +10,7 @@ use super::{
     UserRepository,
 };
 use crate::{
-    kernel::Clock,
+    kernel::{Clock, FIRST_PARTY},
     modules::auth::domain::{Actor, Origin, Outcome, RefreshDecision, Session, User, decide_refresh},
 };
 
@@ -30,14 +30,34 @@ pub(crate) struct Refresh {
 }
 
 impl Refresh {
-    /// A new pair for a refresh token.
+    /// A new pair for a refresh token of our own login.
     pub(crate) async fn run(&self, token: &str, origin: &Origin) -> Result<IssuedTokens, Failure> {
+        let outcome = self.spend(token, FIRST_PARTY, None).await;
+        if let (Err(Failure::RefreshTokenReused), Some(grant)) = (&outcome, self.issuer.read_refresh(token)) {
+            // Somebody sent it, but which of the two who have it is not known.
+            let line = self.audit.entry(Actor::Anonymous, origin, "session.refresh_reused", Outcome::Failure);
+            line.target("user", grant.user).detail("session", grant.session.to_string()).write().await;
+        }
+        outcome
+    }
+
+    /// A new pair for a refresh token that was given to this client, and is no other's to spend. `scope` narrows what the
+    /// access token may do, for now.
+    pub(crate) async fn spend(
+        &self,
+        token: &str,
+        client_id: &str,
+        scope: Option<String>,
+    ) -> Result<IssuedTokens, Failure> {
         let grant = self.issuer.read_refresh(token).ok_or(Failure::InvalidRefreshToken)?;
         for _ in 0..LOOKS {
-            let session = self.sessions.find(grant.session).await?.ok_or(Failure::InvalidRefreshToken)?;
+            let mut session = self.sessions.find(grant.session).await?.ok_or(Failure::InvalidRefreshToken)?;
             let now = self.clock.now();
-            if grant.expires_at <= now || session.user_id != grant.user {
+            if grant.expires_at <= now || session.user_id != grant.user || session.client_id != client_id {
                 return Err(Failure::InvalidRefreshToken);
+            }
+            if scope.is_some() {
+                session.scope.clone_from(&scope);
             }
             let user = self.users.find(grant.user).await?.ok_or(Failure::InvalidRefreshToken)?;
             // Verification is asked for at login; a session that lives is ended by suspension alone.
@@ -50,7 +70,7 @@ impl Refresh {
                     }
                 }
                 RefreshDecision::Replay => return self.replay(&user, &session, token, now).await,
-                RefreshDecision::Reused => return self.end(&grant, now, origin).await,
+                RefreshDecision::Reused => return self.end(&grant, now).await,
                 RefreshDecision::Ended => return Err(Failure::InvalidRefreshToken),
             }
         }
@@ -90,14 +110,11 @@ impl Refresh {
         self.tokens.beside(user, session, successor, now).await
     }
 
-    async fn end(&self, grant: &RefreshGrant, now: DateTime<Utc>, origin: &Origin) -> Result<IssuedTokens, Failure> {
+    async fn end(&self, grant: &RefreshGrant, now: DateTime<Utc>) -> Result<IssuedTokens, Failure> {
         let until = now + self.tokens.settings.access_ttl;
         let ended = self.sessions.revoke(grant.session, "refresh_token_reused", now, until).await?;
         self.revocations.revoked(ended.as_slice());
         tracing::warn!(event = "refresh_token_reused", user_id = %grant.user, session_id = %grant.session);
-        // Who sends it is somebody, but which of the two who have it is not known.
-        let line = self.audit.entry(Actor::Anonymous, origin, "session.refresh_reused", Outcome::Failure);
-        line.target("user", grant.user).detail("session", grant.session.to_string()).write().await;
         Err(Failure::RefreshTokenReused)
     }
 }

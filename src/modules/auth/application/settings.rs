@@ -36,6 +36,8 @@ pub(crate) struct Settings {
 pub(crate) struct OAuthSettings {
     /// Audiences that a client may ask for by `resource`, besides the configured one (RFC 8707).
     pub(crate) resources: Vec<String>,
+    /// What id tokens are signed with.
+    pub(crate) signing_algorithm: &'static str,
     /// How far ahead a client's signed assertion may expire (RFC 7523 §3).
     pub(crate) assertion_max_lifetime: TimeDelta,
 }

@@ -37,10 +37,15 @@ impl GrantType {
         }
     }
 
+    /// Reads a `grant_type` as requests name it.
+    pub(crate) fn parse_exact(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == text)
+    }
+
     /// Reads a `grant_type`; `device_code` is good for the long name too. Fault: `unknown-grant`.
     pub(crate) fn parse(text: &str) -> Result<Self, ValueFault> {
         let long = if text == "device_code" { Self::DeviceCode.as_str() } else { text };
-        Self::ALL.into_iter().find(|grant| grant.as_str() == long).ok_or_else(|| {
+        Self::parse_exact(long).ok_or_else(|| {
             let known = "authorization_code, client_credentials, refresh_token or device_code";
             ValueFault::new("unknown-grant", format!("there is no grant {text:?}; expected {known}"))
         })

@@ -3,8 +3,9 @@
 use utoipa::OpenApi;
 
 use super::{
-    audit, bodies, jwks, log_in, log_out, me, mfa, password, register, roles, sessions, step_up, users, verify_email,
-    verify_token,
+    audit, bodies, clients, jwks, log_in, log_out, me, mfa,
+    oauth::{discovery, introspect, revoke, token},
+    password, register, roles, sessions, step_up, users, verify_email, verify_token,
 };
 
 #[derive(OpenApi)]
@@ -48,10 +49,22 @@ use super::{
         roles::delete,
         audit::list,
         jwks::show,
+        clients::list,
+        clients::create,
+        clients::show,
+        clients::replace,
+        clients::delete,
+        clients::rotate_secret,
+        token::token,
+        revoke::revoke,
+        introspect::introspect,
+        discovery::openid,
+        discovery::oauth,
     ),
     components(schemas(bodies::UserBody, bodies::TokensBody, bodies::TokenStateBody)),
     tags(
         (name = "auth", description = "Accounts, sessions and tokens"),
+        (name = "oauth", description = "OAuth 2.1 and OpenID Connect"),
         (name = "users", description = "Administration of accounts and roles"),
         (name = "audit", description = "Who did what"),
     )

@@ -10,7 +10,7 @@ use crate::{
     platform::http::{
         Problem, ProblemType,
         authentication::forbidden,
-        problem::{self, FORBIDDEN, INTERNAL, NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE},
+        problem::{self, CONFLICT, FORBIDDEN, INTERNAL, NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE},
     },
 };
 
@@ -91,6 +91,7 @@ impl From<Failure> for Problem {
             Failure::InvalidEmailToken => Problem::new(&INVALID_TOKEN, detail),
             Failure::InvalidRefreshToken => challenge(Problem::new(&INVALID_REFRESH_TOKEN, detail)),
             Failure::RefreshTokenReused => challenge(Problem::new(&REFRESH_TOKEN_REUSED, detail)),
+            Failure::ClientHasNoSecret => Problem::new(&CONFLICT, detail),
             Failure::NotFound | Failure::RoleNotFound | Failure::MfaNotEnabled | Failure::MfaNotBegun => {
                 Problem::new(&NOT_FOUND, detail)
             }

@@ -9,7 +9,9 @@ use sea_orm::{
 };
 
 use super::{
-    Store, corrupt,
+    Store,
+    consents::forget_client,
+    corrupt,
     entities::{
         client_assertion, client_grant,
         oauth_client::{ActiveModel, Column, Entity, Model},
@@ -95,6 +97,7 @@ impl ClientRepository for Store {
                 .exec_with_returning(&transaction)
                 .await?;
             ended.extend(grants.into_iter().map(|grant| (SessionId(grant.id), grant.expires_at)));
+            forget_client(&transaction, id).await?;
             transaction.commit().await?;
             Ok(Some(ended))
         };

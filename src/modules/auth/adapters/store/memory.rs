@@ -1,5 +1,6 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
+mod authorizations;
 mod clients;
 mod directory;
 mod idempotency;
@@ -35,6 +36,7 @@ struct State {
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
+    authorizations: authorizations::Authorizations,
     roles: BTreeMap<RoleName, Role>,
     answers: Vec<idempotency::Kept>,
     factors: second_factors::Factors,

@@ -1,5 +1,6 @@
 //! What every store promises, as tests that run on each of them.
 
+pub(super) mod authorizations;
 pub(super) mod clients;
 mod directory;
 mod idempotency;

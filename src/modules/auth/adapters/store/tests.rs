@@ -7,7 +7,13 @@ use vestibule_migration::auth::Migrator;
 
 use super::{KeptKey, Store, memory::MemoryStore, suite};
 use crate::{
-    modules::auth::{application::SessionRepository, domain::SigningKey},
+    modules::auth::{
+        application::{
+            AuthorizationCodeRepository, BrowserSessionRepository, ConsentRepository, DeviceGrantRepository,
+            InteractionRepository, SessionRepository, UserRepository,
+        },
+        domain::SigningKey,
+    },
     platform::database::{Database, migrate_down, migrate_up, migration_status},
 };
 
@@ -74,6 +80,43 @@ async fn on_postgres() {
     suite::idempotency(Arc::new(Store::new(postgres("suite_idempotency").await))).await;
     suite::second_factors(Arc::new(Store::new(postgres("suite_second_factors").await))).await;
     suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
+}
+
+/// The suites about what users allow clients, each on a store of its own.
+async fn authorizations<S, F: Future<Output = Arc<S>>>(store: impl Fn(&'static str) -> F)
+where
+    S: UserRepository
+        + SessionRepository
+        + BrowserSessionRepository
+        + InteractionRepository
+        + AuthorizationCodeRepository
+        + ConsentRepository
+        + DeviceGrantRepository
+        + 'static,
+{
+    suite::authorizations::browsers(store("suite_browsers").await).await;
+    suite::authorizations::interactions(store("suite_interactions").await).await;
+    suite::authorizations::codes(store("suite_codes").await).await;
+    suite::authorizations::consents(store("suite_consents").await).await;
+    suite::authorizations::devices(store("suite_devices").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorizations_in_memory() {
+    authorizations(|_| async { Arc::new(MemoryStore::default()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorizations_on_sqlite() {
+    let folders: [tempfile::TempDir; 5] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let folder = || &folders[next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)];
+    authorizations(|_| async { Arc::new(Store::new(sqlite(folder()).await)) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorizations_on_postgres() {
+    authorizations(|schema| async move { Arc::new(Store::new(postgres(schema).await)) }).await;
 }
 
 async fn only_one_key_becomes_active(database: Database) {
