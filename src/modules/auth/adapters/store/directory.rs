@@ -184,9 +184,14 @@ fn condition(filter: &UserFilter) -> Condition {
     }
     if let Some(text) = &filter.text {
         let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let pattern = || LikeExpr::new(format!("%{escaped}%")).escape('\\');
-        let name = Expr::expr(Func::lower(Expr::col(user::Column::DisplayName)));
-        all = all.add(Condition::any().add(Expr::col(user::Column::Email).like(pattern())).add(name.like(pattern())));
+        // SQLite's `lower` knows ASCII alone, so that a name's other letters are looked for as they were typed, too.
+        let mut said = Condition::any();
+        for text in [escaped.to_lowercase(), escaped.to_ascii_lowercase()] {
+            let pattern = || LikeExpr::new(format!("%{text}%")).escape('\\');
+            let name = Expr::expr(Func::lower(Expr::col(user::Column::DisplayName)));
+            said = said.add(Expr::col(user::Column::Email).like(pattern())).add(name.like(pattern()));
+        }
+        all = all.add(said);
     }
     all
 }

@@ -429,3 +429,22 @@ async fn what_happens_to_an_account_is_in_the_audit_log() {
     assert!(unknown.iter().any(|line| line["target"].is_null()));
     assert!(!json!(unknown).to_string().contains("nobody"), "not even the address");
 }
+
+#[actix_web::test]
+async fn a_secret_is_shown_again_to_whoever_has_the_key_and_to_nobody_else() {
+    let app = TestAuth::start(&configuration()).await;
+    let root = app.made("root@example.com", &["admin"]).await;
+    let body = json!({"client_name": "shop", "grant_types": ["client_credentials"]});
+    let key = ("idempotency-key", "a key that nobody else has");
+    let first = app.with(Method::POST, "/clients", &root, key, body.clone()).await;
+    assert_eq!(first.status, 201, "{}", first.body);
+    let again = app.with(Method::POST, "/clients", &root, key, body).await;
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!(again.header("location"), first.header("location"));
+    let secret = first.text("client_secret");
+    assert!(!secret.is_empty());
+    app.auth.stop().await;
+    let file = std::fs::read(app.folder.path().join("auth.db")).unwrap();
+    let text = String::from_utf8_lossy(&file);
+    assert!(!text.contains(&secret) && !text.contains(key.1), "sealed, under a key that is not kept");
+}
