@@ -5,6 +5,7 @@ mod administration;
 mod bodies;
 mod lockout;
 mod mail;
+mod mfa;
 mod pages;
 mod passwords;
 mod sessions;

@@ -1,6 +1,5 @@
 //! The module's edges: HTTP, the store, tokens, passwords, mail.
 
-pub(crate) mod attempts;
 pub(crate) mod http;
 pub(crate) mod mail;
 pub(crate) mod one_time_passwords;

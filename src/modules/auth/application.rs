@@ -8,6 +8,7 @@ mod authenticate;
 mod failure;
 mod idempotency;
 mod issue_tokens;
+mod limit_attempts;
 mod log_in;
 mod log_out;
 mod manage_clients;
@@ -34,6 +35,7 @@ pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
+pub(crate) use limit_attempts::LimitAttempts;
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
 pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
@@ -41,8 +43,8 @@ pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, Administered, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository, Begun,
-    BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, Confirmation,
+    AccessGrant, Administered, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository,
+    Begun, BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, Confirmation,
     ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held, IdempotencyStore, InteractionRepository,
     KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, OneTimePasswords, PasswordChange,
     PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationSink, RevokedSession, RoleRepository,

@@ -139,6 +139,8 @@ pub struct LockoutConfig {
     pub window: Span,
     /// How long it stays locked.
     pub cooldown: Span,
+    /// A client address, which many people can share, may fail this many times as often as an account.
+    pub client_factor: u32,
 }
 
 /// `[auth.idempotency]`.
@@ -203,6 +205,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     }
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
+    must(config.lockout.client_factor >= 2, "lockout.client_factor", "expected at least 2");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
     second_factor::check(config, &mut must);
     oauth::check(&config.oauth, &mut must);

@@ -12,6 +12,7 @@ mod device_grant;
 mod email;
 mod email_token;
 mod interaction;
+mod lockout;
 mod name;
 mod password;
 mod permission;
@@ -37,6 +38,7 @@ pub(crate) use email_token::{
     Credentials, EmailPurpose, EmailToken, REGISTRATION_INTERVAL, REGISTRATION_MAILS, RESEND_INTERVAL,
 };
 pub(crate) use interaction::{Interaction, InteractionKind};
+pub(crate) use lockout::{Failures, LockoutRule};
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use permission::Permission;

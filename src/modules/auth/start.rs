@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod journeys;
+mod limits;
 mod second_factor;
 
 use std::{sync::Arc, time::Duration};
@@ -14,7 +15,6 @@ use vestibule_migration::auth::Migrator;
 
 use super::{
     adapters::{
-        attempts::MemoryAttempts,
         http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
@@ -109,7 +109,7 @@ impl Auth {
             clock: clock.clone(),
             revoked_here,
         });
-        let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
+        let attempts = Arc::new(limits::passwords(&core, config, &clock));
         let audit = core.audit(&clock, &random);
         let codes = second_factor::codes(&core, config, &random);
         second_factor::reseal(&core, &codes).await?;
@@ -162,7 +162,7 @@ impl Auth {
                 clients: core.store.clone(),
                 keys: Arc::new(JwkClientKeys),
                 digests: core.issuer.clone(),
-                attempts: Arc::new(MemoryAttempts::new(&config.lockout, clock.clone())),
+                attempts: Arc::new(limits::clients(&core, config, &clock)),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },

@@ -1,5 +1,6 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
+mod attempts;
 mod audit;
 mod authorization_codes;
 mod browser_sessions;
@@ -20,7 +21,7 @@ mod sessions;
 mod users;
 
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

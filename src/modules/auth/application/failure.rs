@@ -121,6 +121,7 @@ impl Failure {
             | Self::BeyondOwnPermissions(_) => ErrorKind::Forbidden,
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
             Self::EmailTaken
+            | Self::MfaEnabled
             | Self::ClientHasNoSecret
             | Self::OwnAccount
             | Self::LastAdministrator

@@ -23,7 +23,7 @@ use crate::{
     modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
 };
 
-pub(crate) use attempts::{AttemptLimiter, Held};
+pub(crate) use attempts::{AttemptCounters, AttemptLimiter, Held};
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use authorization_codes::AuthorizationCodeRepository;
 pub(crate) use browser_sessions::BrowserSessionRepository;

@@ -1,5 +1,6 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod lockout;
 mod second_factor;
 mod users;
 
@@ -89,8 +90,13 @@ fn configuration() -> config::AuthConfig {
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),
         },
-        lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
         idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
+        lockout: config::LockoutConfig {
+            failures: 5,
+            window: Span::secs(900),
+            cooldown: Span::secs(900),
+            client_factor: 10,
+        },
         mfa: config::MfaConfig {
             name: "Vestibule".to_owned(),
             failures: 5,

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Core, cannot};
+use super::{Core, cannot, limits};
 use crate::{
     kernel::{Clock, Random, StartError},
     modules::auth::{
-        adapters::{attempts::MemoryAttempts, one_time_passwords::TotpCodes},
+        adapters::one_time_passwords::TotpCodes,
         application::{PortError, SecondFactor},
-        config::{AuthConfig, LockoutConfig},
+        config::AuthConfig,
     },
 };
 
@@ -25,12 +25,10 @@ pub(super) fn second_factor(
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
 ) -> SecondFactor {
-    let limit =
-        LockoutConfig { failures: config.mfa.failures, window: config.mfa.window, cooldown: config.mfa.cooldown };
     SecondFactor {
         store: core.store.clone(),
         codes,
-        attempts: Arc::new(MemoryAttempts::new(&limit, clock.clone())),
+        attempts: Arc::new(limits::codes(core, config, clock)),
         digests: core.issuer.clone(),
         audit: core.audit(clock, random),
         clock: clock.clone(),

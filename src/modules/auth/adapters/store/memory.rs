@@ -1,5 +1,6 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
+mod attempts;
 mod authorizations;
 mod clients;
 mod directory;
@@ -30,23 +31,24 @@ use crate::{
 };
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     users: Vec<User>,
     tokens: Vec<EmailToken>,
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
+    factors: second_factors::Factors,
+    attempts: std::collections::HashMap<String, crate::modules::auth::domain::Failures>,
     authorizations: authorizations::Authorizations,
     roles: BTreeMap<RoleName, Role>,
     answers: Vec<idempotency::Kept>,
-    factors: second_factors::Factors,
     clients: Vec<Client>,
     client_grants: Vec<ClientGrant>,
     assertions: Vec<String>,
 }
 
 #[derive(Default)]
-pub(super) struct MemoryStore(Mutex<State>);
+pub(crate) struct MemoryStore(Mutex<State>);
 
 impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {

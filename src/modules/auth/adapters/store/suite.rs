@@ -1,5 +1,6 @@
 //! What every store promises, as tests that run on each of them.
 
+mod attempts;
 pub(super) mod authorizations;
 pub(super) mod clients;
 mod directory;
@@ -26,6 +27,7 @@ use crate::{
     platform::random::SystemRandom,
 };
 
+pub(super) use attempts::attempts;
 pub(super) use directory::directory;
 pub(super) use idempotency::idempotency;
 pub(super) use roles::roles;

@@ -3,8 +3,10 @@
 use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use super::PortError;
+use crate::modules::auth::domain::{Failures, LockoutRule};
 
 /// Why an attempt may not go on, or its outcome not be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,4 +34,16 @@ pub(crate) trait AttemptLimiter: Send + Sync {
     /// right or wrong, of an attempt that began before the limit was reached. A success clears the account's failures and
     /// nothing else.
     async fn settle(&self, account: &str, client: IpAddr, right: bool) -> Result<(), Held>;
+}
+
+/// Where failures are counted. All instances MUST see the same counters.
+#[async_trait]
+pub(crate) trait AttemptCounters: Send + Sync {
+    /// What is known of each of these, in their order; nothing of one that never failed.
+    async fn failures(&self, ids: &[String]) -> Result<Vec<Failures>, PortError>;
+    /// Counts one failure of each of these, by its own rule ([`Failures::note`]), all at once, and tells what they are then.
+    /// MUST lose none of several concurrent calls.
+    async fn fail(&self, ids: &[(String, LockoutRule)], now: DateTime<Utc>) -> Result<Vec<Failures>, PortError>;
+    /// Forgets the failures of one that is not locked at `now`.
+    async fn forgive(&self, id: &str, now: DateTime<Utc>) -> Result<(), PortError>;
 }
