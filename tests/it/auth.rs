@@ -1,6 +1,7 @@
 //! Accounts, sessions and tokens, from outside.
 
 mod account;
+mod administration;
 mod api_keys;
 mod authorize;
 mod bodies;

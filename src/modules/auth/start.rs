@@ -131,6 +131,7 @@ impl Auth {
             passwords: core.passwords.clone(),
             attempts: attempts.clone(),
             second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
+            audit: audit.clone(),
             settings: core.settings.clone(),
         };
         let refresh = Refresh {
@@ -139,6 +140,7 @@ impl Auth {
             tokens: tokens.clone(),
             issuer: core.issuer.clone(),
             revocations: sink.clone(),
+            audit: audit.clone(),
             clock: clock.clone(),
         };
         let user_facing = core.user_facing(Joints {
@@ -156,6 +158,7 @@ impl Auth {
                 passwords: core.passwords.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -164,6 +167,7 @@ impl Auth {
                 users: core.store.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -213,6 +217,7 @@ impl Auth {
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
@@ -223,6 +228,7 @@ impl Auth {
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -230,6 +236,7 @@ impl Auth {
             sessions: Sessions {
                 store: core.store.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },

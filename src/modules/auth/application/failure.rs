@@ -131,6 +131,7 @@ impl Failure {
             | Self::LastAdministrator
             | Self::RoleInUse(_)
             | Self::BuiltInRole
+            | Self::MfaEnabled
             | Self::IdempotencyKeyInUse => ErrorKind::Conflict,
             Self::InvalidEmailToken | Self::Invalid(_) | Self::IdempotencyKeyReused => ErrorKind::Invalid,
             Self::NotFound | Self::RoleNotFound | Self::MfaNotEnabled | Self::MfaNotBegun => ErrorKind::NotFound,
