@@ -1,9 +1,14 @@
 //! Accounts, sessions and tokens, from outside.
 
 mod account;
+mod authorize;
 mod bodies;
+mod codes;
+mod device;
 mod lockout;
+mod logout;
 mod mail;
+mod mfa;
 mod oauth_tokens;
 mod pages;
 mod passwords;

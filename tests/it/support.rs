@@ -10,6 +10,8 @@ mod placement;
 mod postgres;
 mod process;
 mod raw;
+mod relying_party;
+mod visitor;
 
 pub(crate) use app::TestApp;
 pub(crate) use backend::Backend;
@@ -20,3 +22,5 @@ pub(crate) use mailbox::Mailbox;
 pub(crate) use placement::{Store, Topology};
 pub(crate) use process::{command, eventually};
 pub(crate) use raw::{Manner, RawUpstream};
+pub(crate) use relying_party::{CALLBACK, CHALLENGE, RelyingParty, VERIFIER, claims};
+pub(crate) use visitor::Visitor;

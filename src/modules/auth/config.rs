@@ -2,6 +2,7 @@
 
 mod oauth;
 mod pages;
+mod second_factor;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ use crate::{
 
 pub use oauth::OAuthConfig;
 pub use pages::PagesConfig;
+pub use second_factor::{MfaConfig, StepUpConfig};
 
 /// `[auth]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -34,6 +36,10 @@ pub struct AuthConfig {
     pub lockout: LockoutConfig,
     /// `[auth.idempotency]`.
     pub idempotency: IdempotencyConfig,
+    /// `[auth.mfa]`.
+    pub mfa: MfaConfig,
+    /// `[auth.step_up]`.
+    pub step_up: StepUpConfig,
     /// 32 random bytes, as base64 or hexadecimal, that secrets in the database are sealed with; absent: in the clear.
     pub master_key: Option<String>,
     /// The master keys before it: what they sealed is read, and sealed again.
@@ -133,6 +139,8 @@ pub struct LockoutConfig {
     pub window: Span,
     /// How long it stays locked.
     pub cooldown: Span,
+    /// A client address, which many people can share, may fail this many times as often as an account.
+    pub client_factor: u32,
 }
 
 /// `[auth.idempotency]`.
@@ -197,7 +205,9 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     }
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
+    must(config.lockout.client_factor >= 2, "lockout.client_factor", "expected at least 2");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
+    second_factor::check(config, &mut must);
     oauth::check(&config.oauth, &mut must);
     faults.extend(pages::check(&config.pages));
     faults

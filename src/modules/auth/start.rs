@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod journeys;
+mod limits;
+mod second_factor;
 mod user_facing;
 
 use std::{sync::Arc, time::Duration};
@@ -16,7 +18,6 @@ use user_facing::Joints;
 
 use super::{
     adapters::{
-        attempts::MemoryAttempts,
         http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
@@ -27,8 +28,8 @@ use super::{
     api::{Administration, AuthApi},
     application::{
         AdministerKeys, AdministerUsers, Audit, Authenticate, Idempotency, IssueTokens, LogIn, LogOut, Mailer,
-        ManageClients, ManagePasswords, ManageRoles, OAuthSettings, PasswordHasher, Profile, Refresh, Register,
-        Registration, RevocationSink, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings, PasswordHasher, Profile, Refresh,
+        Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
@@ -87,6 +88,7 @@ struct Core {
     store: Arc<Store>,
     issuer: Arc<dyn TokenSigner>,
     keys: Arc<SigningKeys>,
+    sealer: Arc<Sealer>,
     passwords: Arc<dyn PasswordHasher>,
     settings: Arc<Settings>,
 }
@@ -110,7 +112,17 @@ impl Auth {
             clock: clock.clone(),
             revoked_here,
         });
-        let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
+        let attempts = Arc::new(limits::passwords(&core, config, &clock));
+        let audit = core.audit(&clock, &random);
+        let codes = second_factor::codes(&core, config, &random);
+        second_factor::reseal(&core, &codes).await?;
+        let authenticate = Authenticate {
+            users: core.store.clone(),
+            passwords: core.passwords.clone(),
+            attempts: attempts.clone(),
+            second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
+            settings: core.settings.clone(),
+        };
         let refresh = Refresh {
             users: core.store.clone(),
             sessions: core.store.clone(),
@@ -118,12 +130,6 @@ impl Auth {
             issuer: core.issuer.clone(),
             revocations: sink.clone(),
             clock: clock.clone(),
-        };
-        let authenticate = Authenticate {
-            users: core.store.clone(),
-            passwords: core.passwords.clone(),
-            attempts: attempts.clone(),
-            settings: core.settings.clone(),
         };
         let user_facing = core.user_facing(Joints {
             authenticate: authenticate.clone(),
@@ -164,7 +170,7 @@ impl Auth {
                 clients: core.store.clone(),
                 keys: Arc::new(JwkClientKeys),
                 digests: core.issuer.clone(),
-                attempts: Arc::new(MemoryAttempts::new(&config.lockout, clock.clone())),
+                attempts: Arc::new(limits::clients(&core, config, &clock)),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
@@ -226,7 +232,26 @@ impl Auth {
                 clock: clock.clone(),
                 kept_for: delta(config.idempotency.kept_for),
             },
-            audit: core.audit(&clock, &random),
+            totp: ManageTotp {
+                users: core.store.clone(),
+                sessions: core.store.clone(),
+                store: core.store.clone(),
+                codes,
+                digests: core.issuer.clone(),
+                authenticate: authenticate.clone(),
+                audit: audit.clone(),
+                clock: clock.clone(),
+                random: random.clone(),
+            },
+            step_up: StepUp {
+                users: core.store.clone(),
+                sessions: core.store.clone(),
+                authenticate,
+                audit: audit.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            audit,
             profile: Profile { users: core.store.clone(), clock: clock.clone() },
             api: api.clone(),
             verifier: parts.verifier,
@@ -291,11 +316,13 @@ impl Core {
         database::migrate_up::<Migrator>(&database).await.map_err(cannot("bring the database's schema up to date"))?;
         let store = Arc::new(Store::new(database.clone()));
         let settings = Arc::new(settings_of(config));
-        let keys = SigningKeys::load((*store).clone(), key_rules(config, &settings)?, clock.clone(), &**random).await;
+        let rules = key_rules(config, &settings)?;
+        let sealer = rules.sealer.clone();
+        let keys = SigningKeys::load((*store).clone(), rules, clock.clone(), &**random).await;
         let keys = Arc::new(keys.map_err(cannot("load the signing keys"))?);
         let issuer = JwtIssuer::new(keys.clone(), settings.clone(), clock.clone(), random.clone());
         let passwords = PooledPasswords::start(&config.password).map_err(cannot("start password hashing"))?;
-        Ok(Self { database, store, issuer: Arc::new(issuer), keys, passwords: Arc::new(passwords), settings })
+        Ok(Self { database, store, issuer: Arc::new(issuer), keys, sealer, passwords: Arc::new(passwords), settings })
     }
 
     fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {
@@ -504,6 +531,7 @@ fn settings_of(config: &AuthConfig) -> Settings {
         refresh_ttl: delta(config.tokens.refresh_ttl),
         session_ttl: delta(config.tokens.session_ttl),
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
+        step_up_max_age: delta(config.step_up.max_age),
         keys_max_age: (delta(config.tokens.key_publish_delay) - KEYS_LAG)
             .clamp(TimeDelta::zero(), TimeDelta::minutes(5)),
         oauth: OAuthSettings {

@@ -12,6 +12,7 @@ mod lists;
 mod log_in;
 mod log_out;
 mod me;
+mod mfa;
 mod oauth;
 mod openapi;
 mod pages;
@@ -20,6 +21,7 @@ mod problems;
 mod register;
 mod roles;
 mod sessions;
+mod step_up;
 mod users;
 mod verify_email;
 mod verify_token;
@@ -40,8 +42,8 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles, Profile,
-            Refresh, Register, Sessions, Settings, VerifyEmail,
+            AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles,
+            ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
             oauth::{
                 AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken, UserFacing,
             },
@@ -64,16 +66,18 @@ pub(crate) struct UseCases {
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) totp: ManageTotp,
+    pub(crate) step_up: StepUp,
     pub(crate) clients: ManageClients,
     pub(crate) authenticate_client: AuthenticateClient,
     pub(crate) client_credentials: ClientCredentials,
     pub(crate) spend_refresh_token: SpendRefreshToken,
     pub(crate) revoke_token: RevokeToken,
     pub(crate) introspect_token: IntrospectToken,
+    pub(crate) user_facing: UserFacing,
     pub(crate) users: AdministerUsers,
     pub(crate) roles: ManageRoles,
     pub(crate) idempotency: Idempotency,
-    pub(crate) user_facing: UserFacing,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
@@ -114,6 +118,15 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .configure(administration)
+        .service(resource("/auth/mfa", "GET").route(web::get().to(mfa::show)))
+        .service(
+            resource("/auth/mfa/totp", "POST, DELETE")
+                .route(web::post().to(mfa::begin))
+                .route(web::delete().to(mfa::disable)),
+        )
+        .service(resource("/auth/mfa/totp/confirm", "POST").route(web::post().to(mfa::confirm)))
+        .service(resource("/auth/mfa/recovery-codes", "POST").route(web::post().to(mfa::renew_codes)))
+        .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::step_up)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
         .configure(clients::configure)

@@ -1,5 +1,6 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
+mod attempts;
 mod audit;
 mod authorization_codes;
 mod browser_sessions;
@@ -14,12 +15,14 @@ mod idempotency;
 mod interactions;
 mod keys;
 mod purge;
+mod purge_authorizations;
 mod roles;
+mod second_factors;
 mod sessions;
 mod users;
 
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

@@ -41,11 +41,11 @@ impl ManagePasswords {
     ) -> Result<(), Failure> {
         let caller_id = caller.user().ok_or(Failure::NotFound)?;
         let account = format!("password change of {caller_id}");
-        self.attempts.check(&account, client).map_err(Failure::TooManyAttempts)?;
+        self.attempts.check(&account, client).await?;
         let user = self.users.find(caller_id).await?.ok_or(Failure::NotFound)?;
         let verdict = self.passwords.verify(current, Some(&user.password_hash)).await?;
         let is_right = verdict != Verdict::Wrong;
-        self.attempts.settle(&account, client, is_right).map_err(Failure::TooManyAttempts)?;
+        self.attempts.settle(&account, client, is_right).await?;
         if !is_right {
             return Err(Failure::InvalidCredentials);
         }

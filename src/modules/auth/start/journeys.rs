@@ -2,6 +2,8 @@
 
 mod clients;
 mod grants;
+mod lockout;
+mod second_factor;
 mod users;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -90,11 +92,34 @@ fn configuration() -> config::AuthConfig {
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),
         },
-        lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
         idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
+        lockout: config::LockoutConfig {
+            failures: 5,
+            window: Span::secs(900),
+            cooldown: Span::secs(900),
+            client_factor: 10,
+        },
+        mfa: config::MfaConfig {
+            name: "Vestibule".to_owned(),
+            failures: 5,
+            window: Span::secs(900),
+            cooldown: Span::secs(900),
+        },
+        step_up: config::StepUpConfig { max_age: Span::secs(900) },
         master_key: None,
         previous_master_keys: Vec::new(),
-        oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },
+        oauth: config::OAuthConfig {
+            resources: Vec::new(),
+            assertion_max_lifetime: Span::secs(3_600),
+            code_ttl: Span::secs(60),
+            interaction_ttl: Span::secs(600),
+            pushed_request_ttl: Span::secs(60),
+            require_pushed_requests: false,
+            device_ttl: Span::secs(600),
+            device_interval: Span::secs(5),
+            browser_idle: Span::secs(3_600),
+            browser_ttl: Span::secs(86_400),
+        },
         database: None,
     }
 }

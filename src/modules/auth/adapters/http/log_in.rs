@@ -24,7 +24,7 @@ use crate::{
     post, path = "/auth/login", tag = "auth", request_body = LoginBody,
     responses(
         (status = 200, description = "A new session's tokens", body = TokensBody),
-        (status = 401, description = "`invalid-credentials`"),
+        (status = 401, description = "`invalid-credentials`, `mfa-required` or `invalid-code`"),
         (status = 403, description = "`email-not-verified` or `account-suspended`, only after a right password"),
         (status = 422, description = "`validation-failed`"),
         (status = 429, description = "`too-many-attempts`, with `Retry-After`"),

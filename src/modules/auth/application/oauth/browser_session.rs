@@ -109,7 +109,10 @@ impl BrowserSessions {
                 let secret = self.interactions.leave(InteractionKind::SecondFactor, &half, SECOND_FACTOR).await?;
                 Ok(PageLogin::NeedsCode(secret))
             }
-            Err(failure) => Err(failure),
+            Err(failure) => {
+                self.audit_failure(None, &failure, origin).await;
+                Err(failure)
+            }
         }
     }
 
@@ -123,7 +126,13 @@ impl BrowserSessions {
     ) -> Result<String, Failure> {
         let kind = InteractionKind::SecondFactor;
         let login: HalfLogin = self.interactions.find(kind, half).await?.ok_or(Failure::InvalidCredentials)?;
-        let authenticated = self.finish(login.user, code, origin).await?;
+        let authenticated = match self.authenticate.finish(login.user, code, origin).await {
+            Ok(authenticated) => authenticated,
+            Err(failure) => {
+                self.audit_failure(Some(login.user), &failure, origin).await;
+                return Err(failure);
+            }
+        };
         if self.digests.digest(authenticated.user.password_hash.as_text()) != login.password {
             return Err(Failure::InvalidCredentials);
         }
@@ -132,8 +141,14 @@ impl BrowserSessions {
         self.begin(authenticated, cookie, origin).await
     }
 
-    async fn finish(&self, _user: UserId, _code: &str, _origin: &Origin) -> Result<Authenticated, Failure> {
-        Err(Failure::InvalidCredentials)
+    /// What was typed is not told: it may be a password in the wrong field.
+    async fn audit_failure(&self, user: Option<UserId>, failure: &Failure, origin: &Origin) {
+        let entry = self.audit.entry(Actor::Anonymous, origin, "login.failed", Outcome::Failure);
+        let entry = entry.detail("by", "page").detail("reason", failure.to_string());
+        match user {
+            Some(user) => entry.target("user", user).write().await,
+            None => entry.write().await,
+        }
     }
 
     /// Ends the browser's session.

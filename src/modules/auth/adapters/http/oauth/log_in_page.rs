@@ -195,7 +195,7 @@ pub(in crate::modules::auth::adapters::http) async fn second_factor(
     count("page_login", outcome.as_ref().err());
     match outcome {
         Ok(secret) => set_cookie(go_to(&way.target(), &cases), Some(&secret), &cases),
-        Err(Failure::MfaRequired) => {
+        Err(Failure::InvalidCode | Failure::MfaRequired) => {
             let error = "The code is wrong, or was used before. Wait for the next one and type that.";
             code_page(&request, &cases, &way, half, 401, Some(error))
         }
