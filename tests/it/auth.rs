@@ -1,6 +1,8 @@
 //! Accounts, sessions and tokens, from outside.
 
 mod account;
+mod administration;
+mod api_keys;
 mod authorize;
 mod bodies;
 mod codes;
@@ -9,8 +11,11 @@ mod lockout;
 mod logout;
 mod mail;
 mod mfa;
+mod oauth_tokens;
 mod pages;
 mod pages_for_clients;
 mod passwords;
 mod sessions;
+mod signing_keys;
 mod tokens;
+mod twins;
