@@ -57,16 +57,10 @@ codes! {
     LoginRequired = "login_required", 400;
     /// OpenID Connect Core 1.0 §3.1.2.6: the user would have to agree.
     ConsentRequired = "consent_required", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: the user would have to do something.
-    InteractionRequired = "interaction_required", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: the user would have to choose an account.
-    AccountSelectionRequired = "account_selection_required", 400;
     /// OpenID Connect Core 1.0 §3.1.2.6: `request` is not taken.
     RequestNotSupported = "request_not_supported", 400;
     /// OpenID Connect Core 1.0 §3.1.2.6: `request_uri` is not taken.
     RequestUriNotSupported = "request_uri_not_supported", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: the `request_uri` is unknown, used or expired.
-    InvalidRequestUri = "invalid_request_uri", 400;
 }
 
 /// A fault, as a client is told.
