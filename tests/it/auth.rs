@@ -11,6 +11,7 @@ mod lockout;
 mod logout;
 mod mail;
 mod mfa;
+mod oauth_refresh;
 mod oauth_tokens;
 mod pages;
 mod pages_for_clients;
