@@ -2,11 +2,19 @@
 
 mod account;
 mod administration;
+mod api_keys;
+mod authorize;
 mod bodies;
+mod codes;
+mod device;
 mod lockout;
+mod logout;
 mod mail;
 mod mfa;
+mod oauth_tokens;
 mod pages;
 mod passwords;
 mod sessions;
+mod signing_keys;
 mod tokens;
+mod twins;

@@ -6,7 +6,7 @@ use actix_web::{
     FromRequest as _, HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, TRANSFER_ENCODING},
+        header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, TRANSFER_ENCODING},
     },
     web,
 };
@@ -14,7 +14,9 @@ use chrono::TimeDelta;
 
 use self::body::{ClientBody, ClientsBody, NewClientBody, RotationBody, WishBody};
 use super::{
-    UseCases, counted,
+    UseCases,
+    conditions::{names_version, tag_of_time},
+    counted,
     idempotency::{Created, keyed, once},
     oauth::answer::unstored,
     origin_of, resource,
@@ -80,7 +82,7 @@ pub(super) async fn list(
 /// Registers a client. Its secret is in this answer and nowhere else.
 #[utoipa::path(
     post, path = "/clients", tag = "oauth", security(("bearer" = [])), request_body = WishBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Sent again, the call answers as the first time")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Sent again with the same key, it is made once")),
     responses(
         (status = 201, description = "The client, with its secret when it has one", body = NewClientBody,
             headers(("Location" = String, description = "The client"), ("ETag" = String, description = "Its version"))),
@@ -108,16 +110,16 @@ async fn run_create(
     cases: &web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     expect_json(request)?;
-    let body = read_bounded(request, payload.into_inner()).await?;
-    let mut fields = Fields::parse(&body)?;
+    let sent = read_bounded(request, payload.into_inner()).await?;
+    let mut fields = Fields::parse(&sent)?;
     let wish = WishBody::read(&mut fields);
-    let draft = cases.clients.read(&wish);
-    let draft = body::finish(fields, draft)?;
-    let call = keyed(request, caller, &body, None)?;
-    let (by, clients) = (administrator(request, caller), cases.clients.clone());
+    let draft = body::finish(fields, cases.clients.read(&wish))?;
+    let by = administrator(request, caller);
+    let call = keyed(request, caller, &sent, None)?;
+    let clients = cases.clients.clone();
     let work = async move {
         let (client, secret) = clients.create(&by, draft).await?;
-        let (location, etag) = (format!("/clients/{}", client.id), Some(etag(&client)));
+        let (location, etag) = (format!("/clients/{}", client.id), Some(tag_of_time(client.updated_at)));
         let body = serde_json::to_value(NewClientBody::new(client_view(&client), secret));
         Ok(Created { location, etag, body: body.map_err(|error| Failure::Internal(error.to_string()))? })
     };
@@ -257,7 +259,7 @@ pub(super) async fn rotate_secret(
     let rotated = cases.clients.rotate_secret(&administrator(&request, &caller), &id, overlap).await;
     let (client, secret) = counted("rotate_client_secret", rotated.map_err(Problem::from))?;
     Ok(unstored(StatusCode::OK)
-        .insert_header((ETAG, etag(&client)))
+        .insert_header((ETAG, tag_of_time(client.updated_at)))
         .json(NewClientBody::new(client_view(&client), Some(secret))))
 }
 
@@ -272,21 +274,12 @@ fn administrator(request: &HttpRequest, caller: &Caller) -> Administrator {
 
 fn answer(client: &Client) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header((ETAG, etag(client)))
+        .insert_header((ETAG, tag_of_time(client.updated_at)))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .json(ClientBody::from(client_view(client)))
 }
 
-fn etag(client: &Client) -> String {
-    format!("\"{}\"", client.updated_at.timestamp_micros())
-}
-
-/// RFC 9110 §13.1.1.
+/// A version is asked for, or not at all.
 fn must_match(request: &HttpRequest, client: &Client) -> Result<(), Problem> {
-    let current = etag(client);
-    let is_meant = |wanted: &HeaderValue| {
-        wanted.to_str().is_ok_and(|list| list.split(',').map(str::trim).any(|tag| tag == "*" || tag == current))
-    };
-    let mut wanted = request.headers().get_all(IF_MATCH).peekable();
-    if wanted.peek().is_none() || wanted.any(is_meant) { Ok(()) } else { Err(Failure::PreconditionFailed.into()) }
+    names_version(request, &tag_of_time(client.updated_at)).map(|_| ())
 }
