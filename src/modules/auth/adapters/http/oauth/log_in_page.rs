@@ -153,8 +153,14 @@ async fn try_log_in(request: &HttpRequest, cases: &UseCases, posted: &Posted) ->
     let email = Email::parse(posted.text("email")).map_err(|_| Failure::InvalidCredentials)?;
     let password = PlainPassword::given(posted.text("password")).map_err(|_| Failure::InvalidCredentials)?;
     let origin = origin_of(request);
-    let (user_agent, request_id) = (origin.user_agent.clone(), origin.request_id.clone());
-    let attempt = LoginAttempt { email, password, code: None, client: client_of(request), user_agent, request_id };
+    let attempt = LoginAttempt {
+        email,
+        password,
+        code: None,
+        client: client_of(request),
+        user_agent: origin.user_agent.clone(),
+        request_id: origin.request_id.clone(),
+    };
     cases.user_facing.browsers.log_in(attempt, cookie(request, cases), &origin).await
 }
 
