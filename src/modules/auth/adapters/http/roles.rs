@@ -227,7 +227,9 @@ fn answer(status: StatusCode, name: RoleName, role: Role) -> HttpResponse {
 
 /// A role's version is what it says.
 fn tag(role: &Role) -> String {
-    let content = digest(&SHA256, format!("{:?} {:?}", role.permissions, role.inherits).as_bytes());
-    let hex: String = content.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    let names =
+        role.permissions.iter().map(String::as_str).chain([""]).chain(role.inherits.iter().map(RoleName::as_str));
+    let content = digest(&SHA256, names.collect::<Vec<_>>().join(" ").as_bytes());
+    let start = content.as_ref().first_chunk().map_or(0, |start| u128::from_be_bytes(*start));
+    format!("\"{start:032x}\"")
 }
