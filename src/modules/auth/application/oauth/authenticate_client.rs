@@ -9,7 +9,7 @@ use super::OAuthError;
 use crate::{
     kernel::Clock,
     modules::auth::{
-        application::{AttemptLimiter, ClientKeys, ClientRepository, Settings, TokenSigner},
+        application::{AttemptLimiter, ClientKeys, ClientRepository, Failure, Settings, TokenSigner},
         domain::{Client, ClientProof},
     },
 };

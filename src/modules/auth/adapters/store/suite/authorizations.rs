@@ -169,7 +169,7 @@ where
     let clients = |items: &[crate::modules::auth::domain::Consent]| {
         items.iter().map(|consent| consent.client_id.clone()).collect::<Vec<_>>()
     };
-    let first = store.list(ada.id, &page(1, None)).await;
+    let first = ConsentRepository::list(&*store, ada.id, &page(1, None)).await;
     let first: crate::kernel::Page<crate::modules::auth::domain::Consent> = first.unwrap();
     assert_eq!((clients(&first.items), first.next_cursor.as_deref()), (words(&["blog"]), Some("blog")));
     let rest = ConsentRepository::list(&*store, ada.id, &page(20, first.next_cursor)).await.unwrap();
