@@ -2,14 +2,17 @@
 
 mod administer_keys;
 mod administer_users;
+mod administrator;
 mod audit;
 mod authenticate;
 mod failure;
+mod idempotency;
 mod issue_tokens;
 mod limit_attempts;
 mod log_in;
 mod log_out;
 mod manage_clients;
+mod manage_roles;
 mod manage_totp;
 pub(crate) mod oauth;
 mod passwords;
@@ -25,23 +28,27 @@ mod step_up;
 mod verify_email;
 
 pub(crate) use administer_keys::AdministerKeys;
-pub(crate) use administer_users::AdministerUsers;
+pub(crate) use administer_users::{AdministerUsers, WhichUser};
+pub(crate) use administrator::Administrator;
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
+pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
 pub(crate) use limit_attempts::LimitAttempts;
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
-pub(crate) use manage_clients::{Administrator, ClientWish, ManageClients, client_name, view as client_view};
+pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
+pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository,
-    BrowserSessionRepository, ClientGrantRepository, ClientKeys, ClientRepository, Confirmation, ConsentRepository,
-    DeviceGrantRepository, EmailProof, Enrolment, Held, InteractionRepository, KeptTotp, KeyCustodian, KeyRotation,
-    KeyStanding, Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered,
-    RevocationSink, RevokedSession, RoleRepository, Rotation, SecondFactorRepository, SessionRepository, TokenSigner,
+    AccessGrant, Administered, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository,
+    Begun, BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, Confirmation,
+    ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held, IdempotencyStore, InteractionRepository,
+    KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, OneTimePasswords, PasswordChange,
+    PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationSink, RevokedSession, RoleRepository,
+    Rotation, SavedRole, SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter,
     UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};

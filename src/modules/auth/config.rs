@@ -34,6 +34,8 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// `[auth.lockout]`.
     pub lockout: LockoutConfig,
+    /// `[auth.idempotency]`.
+    pub idempotency: IdempotencyConfig,
     /// `[auth.mfa]`.
     pub mfa: MfaConfig,
     /// `[auth.step_up]`.
@@ -141,6 +143,13 @@ pub struct LockoutConfig {
     pub client_factor: u32,
 }
 
+/// `[auth.idempotency]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdempotencyConfig {
+    /// How long an answer is kept for a call that comes again with the same `Idempotency-Key`.
+    pub kept_for: Span,
+}
 /// Verifiers learn of a new key within about two seconds.
 const LEAST_PUBLISH_DELAY: Span = Span::secs(5);
 
@@ -195,6 +204,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
         must(false, &key, fault);
     }
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
+    must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
     must(config.lockout.client_factor >= 2, "lockout.client_factor", "expected at least 2");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
     second_factor::check(config, &mut must);

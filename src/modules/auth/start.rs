@@ -18,22 +18,22 @@ use super::{
         http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
-        revocation::{Unheard, VerifierSink},
+        revocation::{NobodyHere, VerifierSink},
         store::Store,
         tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManageClients,
-        ManagePasswords, ManageTotp, OAuthSettings, PasswordHasher, Profile, Refresh, Register, Registration,
-        RevocationSink, ServeVerifiers, Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, Audit, Authenticate, Idempotency, IssueTokens, LogIn, LogOut, Mailer,
+        ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings, PasswordHasher, Profile, Refresh,
+        Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
 };
 use crate::{
     config::{DatabaseConfig, MailConfig},
-    kernel::{Clock, Random, SettingFault, StartError},
+    kernel::{Clock, Random, SettingFault, StartError, units::Span},
     platform::{
         database::{self, AppliedMigration, Database, DatabaseError},
         http::HealthProbe,
@@ -211,6 +211,15 @@ impl Auth {
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
+            users: core.administer_users(sink.clone(), &clock, &random),
+            roles: ManageRoles { store: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
+            idempotency: Idempotency {
+                store: core.store.clone(),
+                tokens: core.issuer.clone(),
+                passwords: core.passwords.clone(),
+                clock: clock.clone(),
+                kept_for: delta(config.idempotency.kept_for),
+            },
             totp: ManageTotp {
                 users: core.store.clone(),
                 sessions: core.store.clone(),
@@ -239,7 +248,7 @@ impl Auth {
         };
         let tending = tend_keys(core.administer_keys(&clock, &random));
         let tasks = vec![tokio::spawn(purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
-        let administration = core.administration(clock, random);
+        let administration = core.administration(sink, &clock, &random);
         Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, tasks })
     }
 
@@ -332,18 +341,37 @@ impl Core {
         }
     }
 
-    fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
-        let keys = self.administer_keys(&clock, &random);
-        let users = AdministerUsers {
+    fn administer_users(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> AdministerUsers {
+        AdministerUsers {
             users: self.store.clone(),
+            directory: self.store.clone(),
+            roles: self.store.clone(),
             passwords: self.passwords.clone(),
+            tokens: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
             clock: clock.clone(),
             random: random.clone(),
             settings: self.settings.clone(),
-        };
-        // A command runs beside the servers, which find in the store what it ended.
-        let clients = self.clients(Arc::new(Unheard), &clock, &random);
-        Administration { users: Arc::new(users), keys: Arc::new(keys), clients: Arc::new(clients) }
+        }
+    }
+
+    fn administration(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> Administration {
+        Administration {
+            users: Arc::new(self.administer_users(revocations.clone(), clock, random)),
+            keys: Arc::new(self.administer_keys(clock, random)),
+            clients: Arc::new(self.clients(revocations, clock, random)),
+        }
     }
 }
 
@@ -355,7 +383,7 @@ pub async fn administration_only(
     random: Arc<dyn Random>,
 ) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
-    Ok(core.administration(clock, random))
+    Ok(core.administration(Arc::new(NobodyHere), &clock, &random))
 }
 
 /// What signs and reads tokens, alone.
@@ -473,8 +501,11 @@ fn cannot<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError 
     move |error| StartError::Failed(format!("cannot {what}: {error}"))
 }
 
+fn delta(span: Span) -> TimeDelta {
+    TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX)
+}
+
 fn settings_of(config: &AuthConfig) -> Settings {
-    let delta = |span: crate::kernel::units::Span| TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX);
     Settings {
         issuer: config.issuer.clone(),
         audience: config.tokens.audience.clone(),

@@ -2,6 +2,7 @@
 
 mod lockout;
 mod second_factor;
+mod users;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -89,6 +90,7 @@ fn configuration() -> config::AuthConfig {
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),
         },
+        idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
         lockout: config::LockoutConfig {
             failures: 5,
             window: Span::secs(900),

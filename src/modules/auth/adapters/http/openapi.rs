@@ -3,9 +3,9 @@
 use utoipa::OpenApi;
 
 use super::{
-    bodies, clients, jwks, log_in, log_out, me, mfa,
+    audit, bodies, clients, jwks, log_in, log_out, me, mfa,
     oauth::{discovery, introspect, revoke, token},
-    password, register, sessions, step_up, verify_email, verify_token,
+    password, register, roles, sessions, step_up, users, verify_email, verify_token,
 };
 
 #[derive(OpenApi)]
@@ -35,6 +35,19 @@ use super::{
         step_up::step_up,
         me::show,
         me::change,
+        users::list,
+        users::create,
+        users::show,
+        users::replace,
+        users::delete,
+        users::suspend,
+        users::activate,
+        users::set_roles,
+        roles::list,
+        roles::show,
+        roles::save,
+        roles::delete,
+        audit::list,
         jwks::show,
         clients::list,
         clients::create,
@@ -52,6 +65,8 @@ use super::{
     tags(
         (name = "auth", description = "Accounts, sessions and tokens"),
         (name = "oauth", description = "OAuth 2.1 and OpenID Connect"),
+        (name = "users", description = "Administration of accounts and roles"),
+        (name = "audit", description = "Who did what"),
     )
 )]
 struct AuthDocument;
