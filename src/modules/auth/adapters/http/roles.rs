@@ -143,7 +143,7 @@ pub(super) async fn show(
             headers(("ETag" = String, description = "Its version"))),
         (status = 201, description = "The role is new", body = RoleBody,
             headers(("Location" = String, description = "The role"), ("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `roles:write`, and every permission that the role gives"),
         (status = 412, description = "`precondition-failed`"),
         (status = 422, description = "`validation-failed`; `unknown-role`, `circular`, `needed` among its errors"),
@@ -158,6 +158,7 @@ pub(super) async fn save(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must("roles:write")?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     let mut fields = fields?;
     let name = RoleName::parse(&name).map_err(|fault| fields.fault_at("", fault.code, fault.detail)).ok();
     let permissions = lists::required_strings(&mut fields, "permissions");
@@ -181,7 +182,7 @@ pub(super) async fn save(
     ),
     responses(
         (status = 204, description = "The role is gone"),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `roles:write`, and every permission that the role gives"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`role-in-use` or `built-in-role`"),
@@ -196,6 +197,7 @@ pub(super) async fn delete(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must("roles:write")?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     let name = RoleName::parse(&name).map_err(|_| Failure::RoleNotFound)?;
     let before = version_named(&request, &cases, &name).await?;
     let by = Administrator::of(&caller.0, origin_of(&request));

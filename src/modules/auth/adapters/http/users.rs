@@ -72,7 +72,7 @@ pub(super) async fn list(
         (status = 201, description = "The user is made", body = UserBody,
             headers(("Location" = String, description = "The user"), ("ETag" = String, description = "Its version"))),
         (status = 400, description = "`malformed-request`: the JSON or the `Idempotency-Key`"),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and the permissions of the roles given"),
         (status = 409, description = "`email-taken`, or `idempotency-key-in-use`"),
         (status = 422, description = "`validation-failed` or `idempotency-key-reused`"),
@@ -86,6 +86,7 @@ pub(super) async fn create(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must("users:write")?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     counted("create_user", run_create(&request, &caller, payload, &cases).await)
 }
 
@@ -150,7 +151,7 @@ pub(super) async fn show(
     responses(
         (status = 200, description = "The user as it is now", body = UserBody,
             headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`email-taken`"),
@@ -186,7 +187,7 @@ pub(super) async fn replace(
     ),
     responses(
         (status = 204, description = "The user is deleted"),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`own-account` or `last-administrator`"),
@@ -216,7 +217,7 @@ pub(super) async fn delete(
     responses(
         (status = 200, description = "The user as it is now", body = UserBody,
             headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`own-account` or `last-administrator`"),
@@ -246,7 +247,7 @@ pub(super) async fn suspend(
     responses(
         (status = 200, description = "The user as it is now", body = UserBody,
             headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has"),
         (status = 404, description = "`not-found`"),
         (status = 412, description = "`precondition-failed`"),
@@ -275,7 +276,7 @@ pub(super) async fn activate(
     responses(
         (status = 200, description = "The user as it is now", body = UserBody,
             headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has or gets"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`last-administrator`"),
@@ -300,13 +301,14 @@ pub(super) async fn set_roles(
     Ok(answer(counted("set_user_roles", changed.map_err(Problem::from))?))
 }
 
-/// Who acts, and on which user in which version.
+/// Who acts, having shown every factor a moment ago, and on which user in which version.
 async fn target(
     request: &HttpRequest,
     caller: &Caller,
     id: &str,
     cases: &UseCases,
 ) -> Result<(Administrator, WhichUser), Problem> {
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     let id = read_id(id)?;
     let user = cases.users.show(id).await?;
     let names_version = names_version(request, &tag_of_user(&user))?;
