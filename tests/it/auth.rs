@@ -1,6 +1,8 @@
 //! Accounts, sessions and tokens, from outside.
 
 mod account;
+mod administration;
+mod api_keys;
 mod authorize;
 mod bodies;
 mod codes;
@@ -13,4 +15,6 @@ mod oauth_tokens;
 mod pages;
 mod passwords;
 mod sessions;
+mod signing_keys;
 mod tokens;
+mod twins;

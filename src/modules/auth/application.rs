@@ -3,8 +3,10 @@
 mod administer_keys;
 mod administer_users;
 mod administrator;
+mod api_keys;
 mod audit;
 mod authenticate;
+mod check_api_key;
 mod failure;
 mod idempotency;
 mod issue_tokens;
@@ -30,8 +32,10 @@ mod verify_email;
 pub(crate) use administer_keys::AdministerKeys;
 pub(crate) use administer_users::{AdministerUsers, WhichUser};
 pub(crate) use administrator::Administrator;
+pub(crate) use api_keys::{ApiKeys, NewApiKey};
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
+pub(crate) use check_api_key::{CheckApiKey, RECALLED};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
@@ -43,13 +47,13 @@ pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use manage_totp::ManageTotp;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, Administered, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository,
-    Begun, BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, Confirmation,
-    ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held, IdGrant, IdHint, IdempotencyStore,
-    InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
-    OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationSink,
-    RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository, SessionRepository, TokenSigner,
-    UserDirectory, UserFilter, UserRepository, Verdict,
+    AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
+    AuthorizationCodeRepository, Begun, BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys,
+    ClientRepository, Confirmation, ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held, IdGrant,
+    IdHint, IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding,
+    Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole,
+    RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository,
+    SessionRepository, TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

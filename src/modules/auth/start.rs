@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::web;
 use chrono::TimeDelta;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::task::JoinHandle;
 use vestibule_migration::auth::Migrator;
 
 use user_facing::Joints;
@@ -21,15 +21,16 @@ use super::{
         http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::PooledPasswords,
-        revocation::{NobodyHere, VerifierSink},
+        revocation::{BellFeed, NobodyHere, VerifierSink},
         store::Store,
         tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, Audit, Authenticate, Idempotency, IssueTokens, LogIn, LogOut, Mailer,
-        ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings, PasswordHasher, Profile, Refresh,
-        Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, ApiKeys, Audit, Authenticate, CheckApiKey, Idempotency, IssueTokens, LogIn,
+        LogOut, Mailer, ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings, PasswordHasher,
+        Profile, Refresh, Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings, StepUp,
+        TokenSigner, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
@@ -38,6 +39,7 @@ use crate::{
     config::{DatabaseConfig, MailConfig},
     kernel::{Clock, Random, SettingFault, StartError, units::Span},
     platform::{
+        bell::Bell,
         database::{self, AppliedMigration, Database, DatabaseError},
         http::HealthProbe,
         mail::{MailQueue, MailTransport},
@@ -69,6 +71,8 @@ pub struct AuthParts<'a> {
     pub random: Arc<dyn Random>,
     /// This process's verifier, which learns of ended sessions at once. Its keys and the feed are the caller's business.
     pub verifier: Arc<TokenVerifier>,
+    /// What instances of the installation wake each other by.
+    pub bell: Arc<dyn Bell>,
 }
 
 /// The running module.
@@ -102,15 +106,21 @@ impl Auth {
         let mails = Arc::new(MailQueue::start(transport));
         let mailer: Arc<dyn Mailer> =
             Arc::new(QueuedMailer { queue: mails.clone(), clock: clock.clone(), random: random.clone() });
-        let (revoked, revoked_here) = watch::channel(0);
-        let sink = Arc::new(VerifierSink { verifier: parts.verifier.clone(), revoked });
+        let feed = Arc::new(BellFeed(parts.bell));
+        let sink = Arc::new(VerifierSink { verifier: parts.verifier.clone(), feed: feed.clone() });
         let tokens =
             IssueTokens { issuer: core.issuer.clone(), roles: core.store.clone(), settings: core.settings.clone() };
         let api: Arc<dyn AuthApi> = Arc::new(ServeVerifiers {
             sessions: core.store.clone(),
             issuer: core.issuer.clone(),
+            api_keys: CheckApiKey {
+                keys: core.store.clone(),
+                users: core.store.clone(),
+                roles: core.store.clone(),
+                clock: clock.clone(),
+            },
             clock: clock.clone(),
-            revoked_here,
+            feed,
         });
         let attempts = Arc::new(limits::passwords(&core, config, &clock));
         let audit = core.audit(&clock, &random);
@@ -121,6 +131,7 @@ impl Auth {
             passwords: core.passwords.clone(),
             attempts: attempts.clone(),
             second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
+            audit: audit.clone(),
             settings: core.settings.clone(),
         };
         let refresh = Refresh {
@@ -129,6 +140,7 @@ impl Auth {
             tokens: tokens.clone(),
             issuer: core.issuer.clone(),
             revocations: sink.clone(),
+            audit: audit.clone(),
             clock: clock.clone(),
         };
         let user_facing = core.user_facing(Joints {
@@ -146,6 +158,7 @@ impl Auth {
                 passwords: core.passwords.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -154,6 +167,7 @@ impl Auth {
                 users: core.store.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -203,6 +217,7 @@ impl Auth {
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
@@ -213,6 +228,7 @@ impl Auth {
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -220,8 +236,20 @@ impl Auth {
             sessions: Sessions {
                 store: core.store.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
+            },
+            api_keys: ApiKeys {
+                keys: core.store.clone(),
+                users: core.store.clone(),
+                roles: core.store.clone(),
+                tokens: core.issuer.clone(),
+                revocations: sink.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                random: random.clone(),
+                most: config.api_keys.per_user,
             },
             users: core.administer_users(sink.clone(), &clock, &random),
             roles: ManageRoles { store: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },

@@ -61,6 +61,9 @@ pub enum TokenFault {
     /// No verification key has been learnt yet.
     #[error("the verification keys are not known yet")]
     KeysUnavailable,
+    /// An API key was sent, and who knows it cannot be asked.
+    #[error("the API key cannot be checked at the moment")]
+    ApiKeyUnchecked,
     /// What is known of revocations is older than allowed.
     #[error("what is known of revocations is too old")]
     RevocationsStale,

@@ -1,5 +1,6 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
+mod api_keys;
 mod attempts;
 mod audit;
 mod authorization_codes;

@@ -48,6 +48,9 @@ pub(crate) enum Failure {
     /// The address has an account already.
     #[error("there is an account with this address already")]
     EmailTaken,
+    /// The user has as many API keys as allowed.
+    #[error("there are {0} API keys already; revoke one first")]
+    TooManyApiKeys(u32),
     /// An administrator is about to stop or delete the own account.
     #[error("this is your own account; another administrator has to do that")]
     OwnAccount,
@@ -121,12 +124,14 @@ impl Failure {
             | Self::BeyondOwnPermissions(_) => ErrorKind::Forbidden,
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
             Self::EmailTaken
+            | Self::TooManyApiKeys(_)
             | Self::MfaEnabled
             | Self::ClientHasNoSecret
             | Self::OwnAccount
             | Self::LastAdministrator
             | Self::RoleInUse(_)
             | Self::BuiltInRole
+            | Self::MfaEnabled
             | Self::IdempotencyKeyInUse => ErrorKind::Conflict,
             Self::InvalidEmailToken | Self::Invalid(_) | Self::IdempotencyKeyReused => ErrorKind::Invalid,
             Self::NotFound | Self::RoleNotFound | Self::MfaNotEnabled | Self::MfaNotBegun => ErrorKind::NotFound,

@@ -106,7 +106,7 @@ impl ManageTotp {
             return Err(Failure::MfaNotEnabled);
         }
         let attempt = LoginAttempt::again(&user, password, Some(code), origin);
-        self.authenticate.run(&attempt).await?;
+        self.authenticate.again(&attempt).await?;
         if !self.store.remove_totp(user.id, self.clock.now()).await? {
             return Err(Failure::MfaNotEnabled);
         }

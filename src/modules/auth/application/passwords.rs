@@ -1,14 +1,18 @@
 //! A user changes the password, or sets a new one by a mailed link.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    AttemptLimiter, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, RevocationSink, Settings,
+    AttemptLimiter, Audit, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, RevocationSink, Settings,
     TokenSigner, UserRepository, Verdict,
 };
 use crate::{
     kernel::{Clock, Principal, Random},
-    modules::auth::domain::{Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, UserStatus},
+    modules::auth::domain::{Actor, Email, EmailPurpose, Origin, Outcome, PlainPassword, RESEND_INTERVAL, UserStatus},
 };
 
 /// Whoever asks for a mail is answered after at least this long, so that the work for an address that has an account does
@@ -24,6 +28,7 @@ pub(crate) struct ManagePasswords {
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Arc<Settings>,
@@ -35,11 +40,12 @@ impl ManagePasswords {
     pub(crate) async fn change(
         &self,
         caller: &Principal,
-        client: IpAddr,
+        origin: &Origin,
         current: &PlainPassword,
         new: &PlainPassword,
     ) -> Result<(), Failure> {
         let caller_id = caller.user().ok_or(Failure::NotFound)?;
+        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let account = format!("password change of {caller_id}");
         self.attempts.check(&account, client).await?;
         let user = self.users.find(caller_id).await?.ok_or(Failure::NotFound)?;
@@ -47,6 +53,8 @@ impl ManagePasswords {
         let is_right = verdict != Verdict::Wrong;
         self.attempts.settle(&account, client, is_right).await?;
         if !is_right {
+            let line = self.audit.entry(Actor::of(caller), origin, "password.changed", Outcome::Failure);
+            line.target("user", user.id).detail("reason", "invalid-credentials").write().await;
             return Err(Failure::InvalidCredentials);
         }
         let new = self.passwords.hash(new).await?;
@@ -63,16 +71,18 @@ impl ManagePasswords {
         let ended = self.users.change_password(&change).await?.ok_or(Failure::InvalidCredentials)?;
         self.revocations.revoked(&ended);
         tracing::info!(event = "password_changed", user_id = %change.user, sessions_ended = ended.len());
+        let line = self.audit.entry(Actor::of(caller), origin, "password.changed", Outcome::Success);
+        line.target("user", change.user).detail("sessions_ended", ended.len()).write().await;
         Ok(())
     }
 
     /// Mails a link to the address, if somebody has it; at most one an interval. The caller learns nothing.
-    pub(crate) async fn forgot(&self, email: &Email) -> Result<(), Failure> {
-        let (outcome, ()) = tokio::join!(self.mail_link(email), tokio::time::sleep(STEADY));
+    pub(crate) async fn forgot(&self, email: &Email, origin: &Origin) -> Result<(), Failure> {
+        let (outcome, ()) = tokio::join!(self.mail_link(email, origin), tokio::time::sleep(STEADY));
         outcome
     }
 
-    async fn mail_link(&self, email: &Email) -> Result<(), Failure> {
+    async fn mail_link(&self, email: &Email, origin: &Origin) -> Result<(), Failure> {
         let Some(user) = self.users.find_by_email(email).await? else { return Ok(()) };
         if !matches!(user.status, UserStatus::Active | UserStatus::Pending) {
             return Ok(());
@@ -80,7 +90,11 @@ impl ManagePasswords {
         let whose = (user.id, &user.email);
         let token = MailedToken::new(whose, EmailPurpose::PasswordReset, &*self.tokens, &*self.clock, &*self.random);
         match self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await {
-            Ok(true) => self.mailer.post(token.reset_mail(&user.email, &self.settings.issuer)),
+            Ok(true) => {
+                self.mailer.post(token.reset_mail(&user.email, &self.settings.issuer));
+                let line = self.audit.entry(Actor::Anonymous, origin, "password.reset_requested", Outcome::Success);
+                line.target("user", user.id).write().await;
+            }
             Ok(false) => {}
             // An error would tell that there is an account.
             Err(error) => tracing::warn!(event = "password_reset_mail_failed", user_id = %user.id, %error),
@@ -95,7 +109,7 @@ impl ManagePasswords {
     }
 
     /// Sets a new password by a mailed token, and ends every session. Only success spends the token.
-    pub(crate) async fn reset(&self, token: &str, new: &PlainPassword) -> Result<(), Failure> {
+    pub(crate) async fn reset(&self, token: &str, new: &PlainPassword, origin: &Origin) -> Result<(), Failure> {
         // No hash is computed for a token that is not one.
         if !self.is_live(token).await? {
             return Err(Failure::InvalidEmailToken);
@@ -106,6 +120,8 @@ impl ManagePasswords {
         let (user, ended) = reset.ok_or(Failure::InvalidEmailToken)?;
         self.revocations.revoked(&ended);
         tracing::info!(event = "password_reset", user_id = %user, sessions_ended = ended.len());
+        let line = self.audit.entry(Actor::User(user), origin, "password.reset", Outcome::Success);
+        line.target("user", user).detail("sessions_ended", ended.len()).write().await;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! What the use cases need from outside. An implementation keeps what the comments oblige it to; the suites in
 //! `adapters/store/suite.rs` hold every store to it.
 
+mod api_keys;
 mod attempts;
 mod audit;
 mod authorization_codes;
@@ -12,6 +13,7 @@ mod directory;
 mod id_tokens;
 mod idempotency;
 mod interactions;
+mod revocation_feed;
 mod roles;
 mod second_factors;
 mod signing_keys;
@@ -24,6 +26,7 @@ use crate::{
     modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
 };
 
+pub(crate) use api_keys::{ApiKeyKept, ApiKeyRepository};
 pub(crate) use attempts::{AttemptCounters, AttemptLimiter, Held};
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use authorization_codes::AuthorizationCodeRepository;
@@ -35,6 +38,7 @@ pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
 pub(crate) use id_tokens::{IdGrant, IdHint};
 pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
+pub(crate) use revocation_feed::RevocationFeed;
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
 pub(crate) use second_factors::{Confirmation, Enrolment, KeptTotp, OneTimePasswords, SecondFactorRepository};
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};

@@ -9,12 +9,12 @@ use actix_web::{
 use super::{
     UseCases,
     bodies::{LoginBody, RefreshBody, TokensBody},
-    client_of, counted, user_agent_of,
+    client_of, counted, origin_of,
 };
 use crate::{
     modules::auth::{
         application::{Failure, IssuedTokens, LoginAttempt},
-        domain::{Email, PlainPassword},
+        domain::{Email, Origin, PlainPassword},
     },
     platform::http::{Fields, Problem},
 };
@@ -45,10 +45,9 @@ async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Res
     let code = fields.optional("code", |text| Ok(text.to_owned()));
     fields.finish()?;
     let (Some(email), Some(password)) = (email, password) else { return Err(Failure::InvalidCredentials.into()) };
-    let client = client_of(request);
-    Ok(tokens(
-        cases.log_in.run(LoginAttempt { email, password, code, client, user_agent: user_agent_of(request) }).await?,
-    ))
+    let Origin { user_agent, request_id, .. } = origin_of(request);
+    let attempt = LoginAttempt { email, password, code, client: client_of(request), user_agent, request_id };
+    Ok(tokens(cases.log_in.run(attempt).await?))
 }
 
 /// Spends a refresh token for a new pair.
@@ -63,15 +62,19 @@ async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Res
         (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
-pub(super) async fn refresh(fields: Fields, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    counted("refresh", run_refresh(fields, &cases).await)
+pub(super) async fn refresh(
+    request: HttpRequest,
+    fields: Fields,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    counted("refresh", run_refresh(&request, fields, &cases).await)
 }
 
-async fn run_refresh(mut fields: Fields, cases: &UseCases) -> Result<HttpResponse, Problem> {
+async fn run_refresh(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Result<HttpResponse, Problem> {
     let token = fields.required("refresh_token", |text| Ok(text.to_owned()));
     fields.finish()?;
     let token = token.ok_or(Failure::InvalidRefreshToken)?;
-    Ok(tokens(cases.refresh.run(&token).await?))
+    Ok(tokens(cases.refresh.run(&token, &origin_of(request)).await?))
 }
 
 /// RFC 6749 §5.1: tokens are stored nowhere on their way.

@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use super::{
-    audit, bodies, clients, consents, jwks, log_in, log_out, me, mfa,
+    api_keys, audit, bodies, clients, consents, jwks, log_in, log_out, me, mfa,
     oauth::{
         authorize, consent_page, device_authorization, device_page, discovery, end_session, introspect, log_in_page,
         par, revoke, token, userinfo,
@@ -32,6 +32,10 @@ use super::{
         consents::revoke,
         sessions::list,
         sessions::end,
+        api_keys::create,
+        api_keys::list,
+        api_keys::show,
+        api_keys::revoke,
         mfa::show,
         mfa::begin,
         mfa::confirm,

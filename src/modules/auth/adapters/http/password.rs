@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::{
     UseCases,
     bodies::{ChangePasswordBody, EmailBody, ResetPasswordBody},
-    client_of, counted,
+    counted, origin_of,
     pages::{Next, Page, is_form},
     verify_email::{Link, NO_ADDRESS},
 };
@@ -43,7 +43,7 @@ pub(super) async fn change(
     let new = fields.required("new_password", |text| PlainPassword::new(text, least));
     fields.finish()?;
     let (Some(current), Some(new)) = (current, new) else { return Err(Failure::InvalidCredentials.into()) };
-    let changed = cases.passwords.change(&caller.0, client_of(&request), &current, &new).await;
+    let changed = cases.passwords.change(&caller.0, &origin_of(&request), &current, &new).await;
     counted("change_password", changed.map_err(Problem::from))?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -84,7 +84,7 @@ pub(super) async fn forgot(
     let email = fields.required("email", Email::parse);
     fields.finish()?;
     if let Some(email) = email {
-        cases.passwords.forgot(&email).await?;
+        cases.passwords.forgot(&email, &origin_of(&request)).await?;
     }
     Ok(HttpResponse::Accepted().finish())
 }
@@ -95,7 +95,7 @@ async fn forgot_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) ->
     let Ok(email) = Email::parse(typed) else {
         return cases.pages.show(request, 422, &Page::ForgotPassword { email: typed, error: Some(NO_ADDRESS) });
     };
-    if let Err(failure) = cases.passwords.forgot(&email).await {
+    if let Err(failure) = cases.passwords.forgot(&email, &origin_of(request)).await {
         return cases.pages.problem(request, &failure.into());
     }
     let text =
@@ -151,17 +151,17 @@ pub(super) async fn reset(
     }
     expect_json(&request)?;
     let fields = Fields::parse(&read_bounded(&request, payload.into_inner()).await?)?;
-    counted("reset_password", reset_by_json(fields, &cases).await)?;
+    counted("reset_password", reset_by_json(&request, fields, &cases).await)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn reset_by_json(mut fields: Fields, cases: &UseCases) -> Result<(), Problem> {
+async fn reset_by_json(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Result<(), Problem> {
     let least = cases.settings.min_password_length;
     let token = fields.required("token", |text| Ok(text.to_owned()));
     let new = fields.required("new_password", |text| PlainPassword::new(text, least));
     fields.finish()?;
     let (Some(token), Some(new)) = (token, new) else { return Err(Failure::InvalidEmailToken.into()) };
-    Ok(cases.passwords.reset(&token, &new).await?)
+    Ok(cases.passwords.reset(&token, &new, &origin_of(request)).await?)
 }
 
 async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> HttpResponse {
@@ -171,7 +171,7 @@ async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> 
         Ok(new) => new,
         Err(fault) => return new_password(request, cases, token, Some(&fault.detail)),
     };
-    let reset = cases.passwords.reset(token, &new).await;
+    let reset = cases.passwords.reset(token, &new, &origin_of(request)).await;
     // The count is all that is wanted of it.
     let _ = counted("reset_password", reset.clone().map_err(Problem::from));
     match reset {

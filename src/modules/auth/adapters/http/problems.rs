@@ -42,6 +42,8 @@ problems! {
         "There were too many failed logins for this account, or from this client. Wait as long as `Retry-After` says.";
     EMAIL_TAKEN = 409 "email-taken", "The address is taken",
         "There is an account with this address already. Log in, or use another address.";
+    TOO_MANY_API_KEYS = 409 "too-many-api-keys", "There are too many API keys",
+        "A user has a limited number of API keys. Revoke one that is not needed, then make another.";
     OWN_ACCOUNT = 409 "own-account", "This is your own account",
         "Nobody suspends or deletes the own account by administration. Another administrator, or the command line, can.";
     LAST_ADMINISTRATOR = 409 "last-administrator", "This is the last administrator",
@@ -78,6 +80,7 @@ impl From<Failure> for Problem {
             Failure::AccountSuspended => Problem::new(&ACCOUNT_SUSPENDED, detail),
             Failure::TooManyAttempts(wait) => Problem::new(&TOO_MANY_ATTEMPTS, detail).retry_after(wait),
             Failure::EmailTaken => Problem::new(&EMAIL_TAKEN, detail),
+            Failure::TooManyApiKeys(_) => Problem::new(&TOO_MANY_API_KEYS, detail),
             Failure::OwnAccount => Problem::new(&OWN_ACCOUNT, detail),
             Failure::LastAdministrator => Problem::new(&LAST_ADMINISTRATOR, detail),
             Failure::BeyondOwnPermissions(lacking) => forbidden(&lacking.join(" ")),

@@ -1,11 +1,11 @@
 //! `POST /auth/register`.
 
-use actix_web::{HttpResponse, http::header::LOCATION, web};
+use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web};
 
 use super::{
     UseCases,
     bodies::{RegisterBody, UserBody},
-    counted,
+    counted, origin_of,
 };
 use crate::{
     modules::auth::{
@@ -29,18 +29,22 @@ use crate::{
         (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
-pub(super) async fn register(fields: Fields, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    counted("register", run(fields, &cases).await)
+pub(super) async fn register(
+    request: HttpRequest,
+    fields: Fields,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    counted("register", run(&request, fields, &cases).await)
 }
 
-async fn run(mut fields: Fields, cases: &UseCases) -> Result<HttpResponse, Problem> {
+async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Result<HttpResponse, Problem> {
     let least = cases.settings.min_password_length;
     let email = fields.required("email", Email::parse);
     let password = fields.required("password", |text| PlainPassword::new(text, least));
     let display_name = fields.optional("display_name", DisplayName::parse);
     fields.finish()?;
     let (Some(email), Some(password)) = (email, password) else { return Err(Problem::invalid(Vec::new())) };
-    let user = cases.register.run(RegisterCommand { email, password, display_name }).await?;
+    let user = cases.register.run(RegisterCommand { email, password, display_name }, &origin_of(request)).await?;
     let location = format!("/users/{}", user.id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(UserBody::from(user)))
 }

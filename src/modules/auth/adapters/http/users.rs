@@ -94,7 +94,7 @@ pub(super) struct UsersQuery {
 impl UsersQuery {
     fn read(self) -> Result<(UserFilter, PageRequest), Problem> {
         let page = lists::page(self.limit.as_deref(), self.cursor)?;
-        let text = self.q.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
+        let text = self.q.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         if text.as_ref().is_some_and(|text| text.chars().count() > LONGEST_SEARCH || text.contains('\0')) {
             return Err(lists::wrong("q", "at most 100 characters"));
         }

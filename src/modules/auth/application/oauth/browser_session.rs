@@ -126,7 +126,6 @@ impl BrowserSessions {
     ) -> Result<String, Failure> {
         let kind = InteractionKind::SecondFactor;
         let login: HalfLogin = self.interactions.find(kind, half).await?.ok_or(Failure::InvalidCredentials)?;
-        let authenticated = self.authenticate.finish(login.user, code, origin).await?;
         let authenticated = match self.authenticate.finish(login.user, code, origin).await {
             Ok(authenticated) => authenticated,
             Err(failure) => {

@@ -102,13 +102,11 @@ impl Devices {
         client: IpAddr,
     ) -> Result<Option<DeviceRequest>, Failure> {
         let account = format!("device code typed by {}", browser.user.id);
-        self.attempts.check(&account, client).await.map_err(Failure::from)?;
         self.attempts.check(&account, client).await?;
         let found = match UserCode::parse(typed) {
             Ok(code) => self.store.waiting(&code, self.clock.now()).await?,
             Err(_) => None,
         };
-        self.attempts.settle(&account, client, found.is_some()).await.map_err(Failure::from)?;
         self.attempts.settle(&account, client, found.is_some()).await?;
         let Some(grant) = found else { return Ok(None) };
         let client = self.clients.find(&grant.client_id).await?;

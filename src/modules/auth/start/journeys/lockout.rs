@@ -172,6 +172,7 @@ async fn a_known_and_an_unknown_address_cost_the_same() {
             code: None,
             client: IpAddr::from([192, 0, 2, 1]),
             user_agent: None,
+            request_id: None,
         };
         for number in 1..=LIMIT + 3 {
             let before = hasher.comparisons.load(Relaxed);
