@@ -131,7 +131,6 @@ impl Failure {
             | Self::LastAdministrator
             | Self::RoleInUse(_)
             | Self::BuiltInRole
-            | Self::MfaEnabled
             | Self::IdempotencyKeyInUse => ErrorKind::Conflict,
             Self::InvalidEmailToken | Self::Invalid(_) | Self::IdempotencyKeyReused => ErrorKind::Invalid,
             Self::NotFound | Self::RoleNotFound | Self::MfaNotEnabled | Self::MfaNotBegun => ErrorKind::NotFound,

@@ -7,7 +7,6 @@ use crate::modules::auth::{
     adapters::http::{
         UseCases, client_of, origin_of,
         pages::{Page, Posted},
-        user_agent_of,
     },
     application::{
         Failure, LoginAttempt,
@@ -153,9 +152,16 @@ async fn try_log_in(request: &HttpRequest, cases: &UseCases, posted: &Posted) ->
     // What is no address is nobody's; it is told no sooner than that of somebody unknown would need to be.
     let email = Email::parse(posted.text("email")).map_err(|_| Failure::InvalidCredentials)?;
     let password = PlainPassword::given(posted.text("password")).map_err(|_| Failure::InvalidCredentials)?;
-    let attempt =
-        LoginAttempt { email, password, code: None, client: client_of(request), user_agent: user_agent_of(request) };
-    cases.user_facing.browsers.log_in(attempt, cookie(request, cases), &origin_of(request)).await
+    let origin = origin_of(request);
+    let attempt = LoginAttempt {
+        email,
+        password,
+        code: None,
+        client: client_of(request),
+        user_agent: origin.user_agent.clone(),
+        request_id: origin.request_id.clone(),
+    };
+    cases.user_facing.browsers.log_in(attempt, cookie(request, cases), &origin).await
 }
 
 /// Ends a login that waits for its second factor.
