@@ -9,8 +9,8 @@ use super::{KeptKey, Store, memory::MemoryStore, suite};
 use crate::{
     modules::auth::{
         application::{
-            AuthorizationCodeRepository, BrowserSessionRepository, ConsentRepository, DeviceGrantRepository,
-            InteractionRepository, SessionRepository, UserRepository,
+            AuthorizationCodeRepository, BrowserSessionRepository, ClientRepository, ConsentRepository,
+            DeviceGrantRepository, InteractionRepository, SessionRepository, UserRepository,
         },
         domain::SigningKey,
     },
@@ -95,6 +95,7 @@ where
         + BrowserSessionRepository
         + InteractionRepository
         + AuthorizationCodeRepository
+        + ClientRepository
         + ConsentRepository
         + DeviceGrantRepository
         + 'static,
