@@ -49,11 +49,11 @@ pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
     AuthorizationCodeRepository, Begun, BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys,
-    ClientRepository, Confirmation, ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held, IdGrant,
-    IdHint, IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding,
-    Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole,
-    RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository,
-    SessionRepository, TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
+    ClientRepository, Confirmation, ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, FactorNotice,
+    Held, IdGrant, IdHint, IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation,
+    KeyStanding, Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered,
+    RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole,
+    SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

@@ -130,7 +130,7 @@ impl Auth {
             users: core.store.clone(),
             passwords: core.passwords.clone(),
             attempts: attempts.clone(),
-            second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
+            second_factor: second_factor::second_factor(&core, config, codes.clone(), &mailer, &clock, &random),
             audit: audit.clone(),
             settings: core.settings.clone(),
         };
@@ -267,6 +267,7 @@ impl Auth {
                 codes,
                 digests: core.issuer.clone(),
                 authenticate: authenticate.clone(),
+                mailer: mailer.clone(),
                 audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),

@@ -40,7 +40,9 @@ pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
 pub(crate) use revocation_feed::RevocationFeed;
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
-pub(crate) use second_factors::{Confirmation, Enrolment, KeptTotp, OneTimePasswords, SecondFactorRepository};
+pub(crate) use second_factors::{
+    Confirmation, Enrolment, FactorNotice, KeptTotp, OneTimePasswords, SecondFactorRepository,
+};
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 
 /// Why a port failed, beyond what its own answers say.
@@ -317,6 +319,13 @@ pub(crate) enum Mail {
         to: Email,
         /// The link to follow.
         link: String,
+    },
+    /// Something about the second factor changed.
+    SecondFactor {
+        /// To whom.
+        to: Email,
+        /// What.
+        notice: FactorNotice,
     },
     /// Somebody tried to register your address again.
     AddressTaken {
