@@ -7,6 +7,7 @@ mod failure;
 mod issue_tokens;
 mod log_in;
 mod log_out;
+mod password_policy;
 mod passwords;
 mod ports;
 mod profile;
@@ -24,11 +25,12 @@ pub(crate) use failure::Failure;
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
+pub(crate) use password_policy::PasswordPolicy;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, ClientRepository, EmailProof, Mail, Mailer, PasswordChange,
-    PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession, RoleRepository, Rotation,
-    SessionRepository, TokenSigner, UserRepository, Verdict,
+    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, BreachList, ClientRepository, CommonPasswords, EmailProof,
+    Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession,
+    RoleRepository, Rotation, SessionRepository, TokenSigner, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

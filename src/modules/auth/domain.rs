@@ -7,6 +7,7 @@ mod email;
 mod email_token;
 mod name;
 mod password;
+mod password_owner;
 mod role;
 mod session;
 mod user;
@@ -19,6 +20,7 @@ pub(crate) use email_token::{
 };
 pub(crate) use name::DisplayName;
 pub(crate) use password::{PasswordHash, PlainPassword};
+pub(crate) use password_owner::PasswordOwner;
 pub(crate) use role::{ADMIN_PERMISSIONS, RoleCatalog, RoleName};
 pub(crate) use session::{Device, RefreshDecision, Session, decide_refresh};
 pub(crate) use user::{LoginRefusal, User, UserStatus};

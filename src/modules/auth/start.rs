@@ -16,7 +16,7 @@ use super::{
         attempts::MemoryAttempts,
         http::{self, UseCases},
         mail::QueuedMailer,
-        passwords::PooledPasswords,
+        passwords::{CommonLists, PooledPasswords, breach_list},
         revocation::VerifierSink,
         store::Store,
         tokens::{JwtIssuer, SigningKeys},
@@ -24,7 +24,8 @@ use super::{
     api::{Administration, AuthApi},
     application::{
         AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, PasswordHasher,
-        Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        PasswordPolicy, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner,
+        VerifyEmail,
     },
     config::{self, AuthConfig},
 };
@@ -76,6 +77,7 @@ struct Core {
     store: Arc<Store>,
     issuer: Arc<dyn TokenSigner>,
     passwords: Arc<dyn PasswordHasher>,
+    policy: PasswordPolicy,
     settings: Arc<Settings>,
 }
 
@@ -103,6 +105,7 @@ impl Auth {
             register: Register {
                 users: core.store.clone(),
                 passwords: core.passwords.clone(),
+                policy: core.policy.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
                 clock: clock.clone(),
@@ -146,6 +149,7 @@ impl Auth {
             passwords: ManagePasswords {
                 users: core.store.clone(),
                 passwords: core.passwords.clone(),
+                policy: core.policy.clone(),
                 attempts: attempts.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
@@ -229,7 +233,13 @@ impl Core {
         let keys = keys.map_err(cannot("load the signing keys"))?;
         let issuer = JwtIssuer::new(keys, settings.clone(), clock.clone(), random.clone());
         let passwords = PooledPasswords::start(&config.password).map_err(cannot("start password hashing"))?;
-        Ok(Self { database, store, issuer: Arc::new(issuer), passwords: Arc::new(passwords), settings })
+        let breaches = config.password.breach_list.as_ref().map(breach_list).transpose();
+        let policy = PasswordPolicy {
+            common: Arc::new(CommonLists),
+            breaches: breaches.map_err(cannot("open the list of breaches"))?,
+            breaches_fail_open: config.password.breach_list.as_ref().is_some_and(|list| list.fail_open),
+        };
+        Ok(Self { database, store, issuer: Arc::new(issuer), passwords: Arc::new(passwords), policy, settings })
     }
 
     fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {
@@ -240,6 +250,7 @@ impl Core {
         let users = AdministerUsers {
             users: self.store.clone(),
             passwords: self.passwords.clone(),
+            policy: self.policy.clone(),
             clock,
             random,
             settings: self.settings.clone(),

@@ -1,5 +1,7 @@
 //! Password hashing on threads of its own, so that no other call waits for it.
 
+mod breaches;
+mod common;
 mod hasher;
 mod pool;
 
@@ -12,6 +14,8 @@ use crate::modules::auth::{
     config::PasswordConfig,
     domain::{PasswordHash, PlainPassword},
 };
+pub(crate) use breaches::breach_list;
+pub(crate) use common::CommonLists;
 use hasher::Hasher;
 use pool::Pool;
 
@@ -46,9 +50,22 @@ impl PasswordHasher for PooledPasswords {
         let (hasher, password) = (self.hasher.clone(), password.clone());
         let hash = hash.cloned();
         let check = move || match hash {
-            Some(hash) => hasher.verify(password.expose(), hash.as_text()),
-            None => hasher.verify_nothing(password.expose()),
+            Some(hash) => verify(&hasher, &password, hash.as_text()),
+            None => {
+                hasher.verify_nothing(password.expose());
+                password.as_typed().map_or(Verdict::Wrong, |typed| hasher.verify_nothing(typed))
+            }
         };
         self.pool.run(check).await
+    }
+}
+
+/// Hashes from elsewhere are of what was typed, ours of what that means; a right one of the former is written anew.
+fn verify(hasher: &Hasher, password: &PlainPassword, hash: &str) -> Verdict {
+    let verdict = hasher.verify(password.expose(), hash);
+    let Some(typed) = password.as_typed().filter(|_| verdict == Verdict::Wrong) else { return verdict };
+    match hasher.verify(typed, hash) {
+        Verdict::Wrong => Verdict::Wrong,
+        Verdict::Right | Verdict::RightButOld => Verdict::RightButOld,
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 
-use super::{Failure, PasswordHasher, Settings, UserRepository, view_of};
+use super::{Failure, PasswordHasher, PasswordPolicy, Settings, UserRepository, view_of};
 use crate::{
     kernel::{Clock, FieldFault, Page, PageRequest, Random, UserId, error::ValueFault},
     modules::auth::{
         api::{AuthError, CreateUser, UserAdministration, UserView},
-        domain::{DisplayName, Email, PlainPassword, RoleName, User, UserStatus},
+        domain::{DisplayName, Email, PasswordOwner, PlainPassword, RoleName, User, UserStatus},
     },
 };
 
@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct AdministerUsers {
     pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) passwords: Arc<dyn PasswordHasher>,
+    pub(crate) policy: PasswordPolicy,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Arc<Settings>,
@@ -58,6 +59,8 @@ impl AdministerUsers {
 
     async fn create(&self, command: CreateUser) -> Result<UserView, Failure> {
         let wanted = self.read(&command)?;
+        let owner = PasswordOwner { email: &wanted.email, display_name: wanted.display_name.as_ref() };
+        self.policy.check("/password", &wanted.password, owner).await?;
         let password_hash = self.passwords.hash(&wanted.password).await?;
         let now = self.clock.now();
         let is_usable = command.verified || !self.settings.require_verified_email;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod clients;
+mod passwords;
 mod roles;
 
 use std::{net::IpAddr, time::Duration};
@@ -17,6 +18,7 @@ use crate::{
 
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use clients::ClientRepository;
+pub(crate) use passwords::{BreachList, CommonPasswords};
 pub(crate) use roles::RoleRepository;
 
 /// Why a port failed, beyond what its own answers say.
@@ -99,11 +101,18 @@ pub(crate) trait UserRepository: Send + Sync {
     /// calls succeeds. `None` when there is no such token.
     async fn reset_password(
         &self,
-        token_hash: &str,
+        proof: &EmailProof,
         new: &PasswordHash,
         now: DateTime<Utc>,
         tokens_until: DateTime<Utc>,
     ) -> Result<Option<(UserId, Vec<RevokedSession>)>, PortError>;
+    /// Whose unexpired token of the purpose it is; spends nothing. `None` when there is no such token.
+    async fn owner_of_email_token(
+        &self,
+        purpose: EmailPurpose,
+        proof: &EmailProof,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserId>, PortError>;
     /// Whether an unexpired token of the purpose exists; spends nothing.
     async fn has_email_token(
         &self,
@@ -294,6 +303,8 @@ pub(crate) enum Mail {
         to: Email,
         /// The link to follow.
         link: String,
+        /// The code to type instead.
+        code: String,
     },
     /// Somebody tried to register your address again.
     AddressTaken {

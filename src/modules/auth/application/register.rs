@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use super::{
-    Failure, Mail, MailedToken, Mailer, PasswordHasher, Registered, Registration, Settings, TokenSigner,
-    UserRepository, view_of,
+    Failure, Mail, MailedToken, Mailer, PasswordHasher, PasswordPolicy, Registered, Registration, Settings,
+    TokenSigner, UserRepository, view_of,
 };
 use crate::{
     kernel::{Clock, Random, UserId},
     modules::auth::{
         api::UserView,
         domain::{
-            Credentials, DisplayName, Email, EmailPurpose, PlainPassword, RESEND_INTERVAL, RoleName, User, UserStatus,
+            Credentials, DisplayName, Email, EmailPurpose, PasswordOwner, PlainPassword, RESEND_INTERVAL, RoleName,
+            User, UserStatus,
         },
     },
 };
@@ -30,6 +31,7 @@ pub(crate) struct RegisterCommand {
 pub(crate) struct Register {
     pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) passwords: Arc<dyn PasswordHasher>,
+    pub(crate) policy: PasswordPolicy,
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -43,6 +45,8 @@ impl Register {
         if self.settings.registration == Registration::Closed {
             return Err(Failure::RegistrationClosed);
         }
+        let owner = PasswordOwner { email: &command.email, display_name: command.display_name.as_ref() };
+        self.policy.check("/password", &command.password, owner).await?;
         // Hashed before the address is looked at: a taken one must not answer sooner.
         let password_hash = self.passwords.hash(&command.password).await?;
         let now = self.clock.now();

@@ -74,6 +74,7 @@ fn configuration() -> config::AuthConfig {
             min_length: 8,
             argon2: config::Argon2Config { memory: ByteSize(64 * 1024), iterations: 1, parallelism: 1 },
             bcrypt_cost: 4,
+            breach_list: None,
             hashing_threads: 2,
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),

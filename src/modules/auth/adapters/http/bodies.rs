@@ -57,13 +57,17 @@ pub(super) struct ChangePasswordBody {
     new_password: String,
 }
 
-/// What `POST /auth/password/reset` takes.
+/// What `POST /auth/password/reset` takes: a token, or an address and a code, and the new password.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is read member by member; this is its description")]
 pub(super) struct ResetPasswordBody {
     /// The mailed link's token.
     #[schema(example = "5f2b…")]
-    token: String,
+    token: Option<String>,
+    /// The address, with `code`.
+    email: Option<String>,
+    /// The mailed code, with `email`.
+    code: Option<String>,
     /// 8 to 1024 characters; the least is configured.
     #[schema(format = "password", example = "a better horse battery staple")]
     new_password: String,
@@ -231,6 +235,9 @@ pub(super) struct SessionBody {
     /// When it ends unless it is refreshed.
     #[schema(value_type = String, format = "date-time")]
     expires_at: String,
+    /// When it ends for good, however often it is refreshed.
+    #[schema(value_type = String, format = "date-time")]
+    ends_at: String,
 }
 
 impl SessionBody {
@@ -243,6 +250,7 @@ impl SessionBody {
             created_at: rfc3339(session.created_at),
             last_used_at: rfc3339(session.last_used_at()),
             expires_at: rfc3339(session.expires_at),
+            ends_at: rfc3339(session.ends_at),
         }
     }
 }

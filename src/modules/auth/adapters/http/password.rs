@@ -1,4 +1,6 @@
-//! `/auth/password/*`: change, forgot, and the reset by a mailed link with its page.
+//! `/auth/password/*`: change, forgot, and the reset by a mailed link with its page, or by a mailed code.
+
+use std::net::IpAddr;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -80,7 +82,7 @@ pub(super) async fn show(link: web::Query<Link>, cases: web::Data<UseCases>) -> 
     Ok(page::dead_link())
 }
 
-/// Sets a new password by a mailed link's token, and ends every session.
+/// Sets a new password by a mailed link's token, or by address and code, and ends every session.
 ///
 /// Only success spends the token. The page posts a form, everybody else JSON.
 #[utoipa::path(
@@ -88,6 +90,7 @@ pub(super) async fn show(link: web::Query<Link>, cases: web::Data<UseCases>) -> 
     responses(
         (status = 204, description = "The password is set"),
         (status = 422, description = "`invalid-token` or `validation-failed`"),
+        (status = 429, description = "`too-many-attempts` with wrong codes, with `Retry-After`"),
         (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
@@ -104,17 +107,28 @@ pub(super) async fn reset(
     if is_form {
         return reset_by_form(&request, &body, &cases).await;
     }
-    counted("reset_password", reset_by_json(Fields::parse(&body)?, &cases).await)?;
+    counted("reset_password", reset_by_json(Fields::parse(&body)?, client_of(&request), &cases).await)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn reset_by_json(mut fields: Fields, cases: &UseCases) -> Result<(), Problem> {
+async fn reset_by_json(mut fields: Fields, client: IpAddr, cases: &UseCases) -> Result<(), Problem> {
     let least = cases.settings.min_password_length;
-    let token = fields.required("token", |text| Ok(text.to_owned()));
+    let text = |text: &str| Ok(text.to_owned());
+    let by_code = fields.has("email") || fields.has("code");
+    let (token, email, code) = if by_code {
+        (None, fields.required("email", Email::parse), fields.required("code", text))
+    } else {
+        (fields.required("token", text), None, None)
+    };
     let new = fields.required("new_password", |text| PlainPassword::new(text, least));
     fields.finish()?;
-    let (Some(token), Some(new)) = (token, new) else { return Err(Failure::InvalidEmailToken.into()) };
-    Ok(cases.passwords.reset(&token, &new).await?)
+    match (token, email, code, new) {
+        (Some(token), _, _, Some(new)) => Ok(cases.passwords.reset(&token, &new).await?),
+        (None, Some(email), Some(code), Some(new)) => {
+            Ok(cases.passwords.reset_by_code((&email, &code), client, &new).await?)
+        }
+        _ => Err(Failure::InvalidEmailToken.into()),
+    }
 }
 
 async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> Result<HttpResponse, Problem> {
@@ -125,7 +139,12 @@ async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> 
         Ok(new) => new,
         Err(fault) => return Ok(page::new_password(token, Some(&fault.detail), &*cases.random, is_https(cases))),
     };
-    match counted("reset_password", cases.passwords.reset(token, &new).await.map_err(Problem::from)) {
+    let outcome = cases.passwords.reset(token, &new).await;
+    if let Err(Failure::Invalid(faults)) = &outcome {
+        let why: Vec<_> = faults.iter().map(|fault| fault.detail.as_str()).collect();
+        return Ok(page::new_password(token, Some(&why.join("; ")), &*cases.random, is_https(cases)));
+    }
+    match counted("reset_password", outcome.map_err(Problem::from)) {
         Ok(()) => Ok(page::done("Password set")),
         Err(problem) if problem.kind().status == 422 => Ok(page::dead_link()),
         Err(problem) => Err(problem),

@@ -38,7 +38,7 @@ problems! {
     REGISTRATION_CLOSED = 403 "registration-closed", "Registration is closed",
         "Accounts are made by administrators here.";
     INVALID_TOKEN = 422 "invalid-token", "The link or code is not valid",
-        "It is unknown, was used, or has expired. Ask for a new mail by `POST /auth/verify-email/resend`.";
+        "It is unknown, was used, or has expired. Ask for a new mail by `POST /auth/verify-email/resend`, or `POST /auth/password/forgot`.";
     INVALID_REFRESH_TOKEN = 401 "invalid-refresh-token", "The refresh token is not valid",
         "It is not a refresh token of ours, it has expired, or its session has ended. Log in again.";
     REFRESH_TOKEN_REUSED = 401 "refresh-token-reused", "The refresh token was used before",

@@ -130,6 +130,7 @@ mod tests {
             min_length: 8,
             argon2: Argon2Config { memory: ByteSize(64 * 1024), iterations, parallelism: 1 },
             bcrypt_cost,
+            breach_list: None,
             hashing_threads: 1,
             hashing_queue: 1,
             hashing_timeout: Span::secs(1),

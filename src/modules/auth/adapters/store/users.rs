@@ -201,15 +201,14 @@ impl UserRepository for Store {
 
     async fn reset_password(
         &self,
-        token_hash: &str,
+        proof: &EmailProof,
         new: &PasswordHash,
         now: DateTime<Utc>,
         tokens_until: DateTime<Utc>,
     ) -> Result<Option<(UserId, Vec<RevokedSession>)>, PortError> {
-        let proof = EmailProof::Link(token_hash.to_owned());
         let reset = || async {
             let transaction = self.database.begin().await?;
-            let spent = email_tokens::spend(&transaction, EmailPurpose::PasswordReset, &proof, now).await?;
+            let spent = email_tokens::spend(&transaction, EmailPurpose::PasswordReset, proof, now).await?;
             let Some(id) = spent.map(|token| token.user_id) else { return Ok(None) };
             let of_user = user::Column::Id.eq(id);
             let replaced = user::Entity::update_many()
@@ -236,6 +235,17 @@ impl UserRepository for Store {
             Ok(Some((UserId(id), ended)))
         };
         Ok(self.database.run("reset_password", reset).await?)
+    }
+
+    async fn owner_of_email_token(
+        &self,
+        purpose: EmailPurpose,
+        proof: &EmailProof,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserId>, PortError> {
+        let find = || email_tokens::find(self.database.reader(), purpose, proof, now);
+        let found = self.database.run("find_email_token", find).await?;
+        Ok(found.map(|token| UserId(token.user_id)))
     }
 
     async fn has_email_token(
