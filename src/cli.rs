@@ -1,11 +1,13 @@
 //! The command line: one clap enum, one file a command. Results go to standard output, everything else to standard error.
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
 
+mod client;
 mod completions;
 mod config;
 mod demo;
 mod failure;
 mod health;
+mod key;
 mod list;
 mod migrate;
 mod openapi;
@@ -21,9 +23,9 @@ use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf, process::Exi
 use clap::{Parser, Subcommand};
 
 use self::{
-    completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure, health::Health,
-    migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand, serve::Serve, session::Session,
-    user::UserCommand,
+    client::ClientCommand, completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure,
+    health::Health, key::KeyCommand, migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand,
+    serve::Serve, session::Session, user::UserCommand,
 };
 use crate::bootstrap;
 
@@ -62,6 +64,12 @@ enum Command {
     /// Administers accounts
     #[command(subcommand)]
     User(UserCommand),
+    /// Looks after the keys that tokens are signed with
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Administers OAuth clients
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// Prints the OpenAPI document
     #[command(after_help = "Example:\n  vestibule openapi --role auth > openapi.json", name = "openapi")]
     OpenApi(OpenApi),
@@ -105,6 +113,8 @@ fn run_with(
         Command::Migrate(command) => command.run(&mut session),
         Command::Route(command) => command.run(&mut session),
         Command::User(command) => command.run(&mut session),
+        Command::Key(command) => command.run(&mut session),
+        Command::Client(command) => command.run(&mut session),
         Command::OpenApi(command) => command.run(&mut session),
         Command::Config(command) => command.run(&mut session),
         Command::Health(command) => command.run(&mut session),

@@ -10,5 +10,6 @@ pub mod json;
 pub mod mail;
 pub mod random;
 pub mod resilience;
+pub mod sealing;
 pub mod telemetry;
 pub mod tokens;

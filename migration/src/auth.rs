@@ -6,6 +6,9 @@ mod m20261121_000001_accounts;
 mod m20261121_000002_registrations;
 mod m20261121_000003_grants;
 mod m20261121_000004_audit;
+mod m20261121_000009_signing_keys;
+mod m20261121_000010_clients;
+mod m20261121_000011_authorizations;
 
 /// Applies and takes back the schema of accounts, sessions and keys.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +22,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_registrations::Migration),
             Box::new(m20261121_000003_grants::Migration),
             Box::new(m20261121_000004_audit::Migration),
+            Box::new(m20261121_000009_signing_keys::Migration),
+            Box::new(m20261121_000010_clients::Migration),
+            Box::new(m20261121_000011_authorizations::Migration),
         ]
     }
 

@@ -11,7 +11,10 @@ pub fn check(config: &Config) -> Vec<SettingFault> {
     let mut faults = config.check();
     faults.extend(crate::modules::auth::check(&config.auth));
     #[cfg(feature = "auth")]
-    faults.extend(crate::modules::auth::check_mail(&config.mail));
+    {
+        faults.extend(crate::modules::auth::check_mail(&config.mail));
+        faults.extend(crate::modules::auth::check_pages(&config.auth));
+    }
     #[cfg(feature = "gateway")]
     faults.extend(crate::modules::gateway::check(&config.gateway));
     #[cfg(feature = "aggregation")]

@@ -26,6 +26,8 @@ pub(super) struct TokenFeed {
     pub(super) shared_secret: Option<String>,
     pub(super) clock: Arc<dyn Clock>,
     known_keys: Option<String>,
+    /// What `auth` calls the keys that are known here.
+    keys_version: String,
     cursor: Option<String>,
 }
 
@@ -36,7 +38,7 @@ impl TokenFeed {
         shared_secret: Option<String>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { auth, verifier, shared_secret, clock, known_keys: None, cursor: None }
+        Self { auth, verifier, shared_secret, clock, known_keys: None, keys_version: String::new(), cursor: None }
     }
 
     /// Asks for keys and revocations once.
@@ -89,6 +91,11 @@ impl TokenFeed {
         self.verifier.revocations().add(feed.sessions);
         self.verifier.revocations().complete(asked_at);
         self.cursor = Some(feed.cursor);
+        // A key that is gone must not verify until the next look, nor a new one be unknown until then.
+        if feed.keys != self.keys_version {
+            self.refresh_keys().await?;
+            self.keys_version = feed.keys;
+        }
         Ok(())
     }
 }

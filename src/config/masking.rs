@@ -6,7 +6,8 @@ use super::{key::Key, node::Node};
 
 const MASK: &str = "********";
 /// A key whose last name has one of these in it holds a secret.
-const SECRET_NAMES: [&str; 7] = ["secret", "password", "token", "authorization", "cookie", "api-key", "api_key"];
+const SECRET_NAMES: [&str; 8] =
+    ["secret", "password", "token", "authorization", "cookie", "api-key", "api_key", "master_key"];
 
 /// Whether the value must not be shown: by its name, or because it was kept out of the file.
 pub(super) fn is_secret(key: &Key, node: &Node) -> bool {

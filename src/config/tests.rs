@@ -350,6 +350,7 @@ fn shipped_files_load() {
             ("DATABASE_URL", "postgres://vestibule:pw@db/vestibule"),
             ("MAIL_TRANSPORT", "smtp://u:pw@mail:587"),
             ("JWT_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+            ("MASTER_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
         ]);
         let sources = Sources { files: vec![file], environment, overrides: Vec::new() };
         load_checked(&sources, crate::bootstrap::check).map_err(|faults| shown(&faults, &folder)).unwrap();

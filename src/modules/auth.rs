@@ -11,6 +11,8 @@ mod adapters;
 mod application;
 #[cfg(feature = "auth")]
 mod domain;
+#[cfg(all(fuzzing, feature = "auth"))]
+pub mod fuzzing;
 mod remote;
 #[cfg(feature = "auth")]
 mod start;
@@ -21,5 +23,7 @@ pub use remote::remote;
 #[cfg(feature = "auth")]
 pub use {
     adapters::http::{PROBLEMS, openapi},
-    start::{Auth, AuthParts, administration_only, check_mail, migrate_down, migrate_up, migration_status},
+    start::{
+        Auth, AuthParts, administration_only, check_mail, check_pages, migrate_down, migrate_up, migration_status,
+    },
 };

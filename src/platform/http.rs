@@ -4,6 +4,7 @@ pub mod address;
 pub mod authentication;
 pub mod body;
 pub mod client;
+pub mod common_answers;
 pub mod context;
 pub mod front;
 mod front_metrics;

@@ -13,6 +13,7 @@ const VALUES: &[&str] = &[
     "thiserror",
     "async_trait",
     "secrecy",
+    "url",
     "zeroize",
     "unicode_normalization",
 ];

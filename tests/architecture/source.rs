@@ -56,9 +56,9 @@ impl Source {
     }
 }
 
-/// `x/tests.rs` and `x/tests/…` are test modules in files of their own.
+/// `x/tests.rs` and `x/tests/…` are test modules in files of their own, and `fuzzing.rs` is a door for fuzz targets alone.
 fn is_test_file(file: &str) -> bool {
-    file.ends_with("/tests.rs") || file.contains("/tests/")
+    file.ends_with("/tests.rs") || file.contains("/tests/") || file.ends_with("/fuzzing.rs")
 }
 
 /// `src/modules/auth/domain/user.rs` → `crate::modules::auth::domain::user`.

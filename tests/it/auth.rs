@@ -4,6 +4,7 @@ mod account;
 mod bodies;
 mod lockout;
 mod mail;
+mod pages;
 mod passwords;
 mod sessions;
 mod tokens;

@@ -2,6 +2,7 @@
 
 mod app;
 mod backend;
+mod browser;
 mod client;
 mod host;
 mod mailbox;
@@ -12,6 +13,7 @@ mod raw;
 
 pub(crate) use app::TestApp;
 pub(crate) use backend::Backend;
+pub(crate) use browser::Browser;
 pub(crate) use client::{Call, Reply, Session, User};
 pub(crate) use host::free_host;
 pub(crate) use mailbox::Mailbox;

@@ -29,6 +29,8 @@ pub struct Revocations {
     pub sessions: Vec<(SessionId, DateTime<Utc>)>,
     /// Where to go on.
     pub cursor: String,
+    /// Which verification keys there are now: another text means other keys. Empty from an `auth` that does not say.
+    pub keys: String,
 }
 
 /// What operators do from the command line.
@@ -36,6 +38,39 @@ pub struct Revocations {
 pub struct Administration {
     /// Accounts.
     pub users: Arc<dyn UserAdministration>,
+    /// The keys that tokens are signed with.
+    pub keys: Arc<dyn KeyAdministration>,
+    /// OAuth clients.
+    pub clients: Arc<dyn ClientAdministration>,
+}
+
+/// Administration of signing keys from the command line. A running server learns of it within two seconds.
+#[async_trait]
+pub trait KeyAdministration: Send + Sync {
+    /// Every key there ever was, oldest first.
+    async fn list_keys(&self) -> Result<Vec<KeyView>, AuthError>;
+    /// Publishes a new key, which signs once everybody had the time to learn it. `Conflict` while another one waits for
+    /// that, and where tokens are signed with a shared secret.
+    async fn rotate_keys(&self) -> Result<KeyView, AuthError>;
+    /// Retires a key at once: what it signed is refused. `NotFound` when there is no such key, or no longer.
+    async fn retire_key(&self, kid: &str) -> Result<(), AuthError>;
+}
+
+/// A signing key as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyView {
+    /// The id.
+    pub kid: String,
+    /// `ES256`, `RS256` or `EdDSA`.
+    pub algorithm: String,
+    /// `published`, `signing`, `verifying` or `retired`.
+    pub state: &'static str,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it begins to sign, or began.
+    pub signs_from: DateTime<Utc>,
+    /// When it was retired, or will be once its last token has expired.
+    pub retires_at: Option<DateTime<Utc>>,
 }
 
 /// Administration of users from the command line.
@@ -47,6 +82,73 @@ pub trait UserAdministration: Send + Sync {
     async fn list_users(&self, page: PageRequest) -> Result<Page<UserView>, AuthError>;
     /// One user, by id or address. `NotFound` when there is none.
     async fn show_user(&self, id_or_email: &str) -> Result<UserView, AuthError>;
+}
+
+/// Administration of OAuth clients from the command line.
+#[async_trait]
+pub trait ClientAdministration: Send + Sync {
+    /// Registers a client. `Invalid` when it cannot be one.
+    async fn create_client(&self, command: CreateClient) -> Result<CreatedClient, AuthError>;
+    /// Clients by creation, oldest first.
+    async fn list_clients(&self, page: PageRequest) -> Result<Page<ClientView>, AuthError>;
+    /// Gives a client a new secret; the one before works on for `overlap`. `NotFound` when there is no such client,
+    /// `Conflict` when it has no secret.
+    async fn rotate_secret(&self, id: &str, overlap: Duration) -> Result<CreatedClient, AuthError>;
+    /// Removes a client; its tokens stop working. `NotFound` when there is no such client.
+    async fn delete_client(&self, id: &str) -> Result<(), AuthError>;
+}
+
+/// A client to be registered.
+#[derive(Debug, Clone, Default)]
+pub struct CreateClient {
+    /// The name that users are shown.
+    pub name: String,
+    /// Whether it cannot keep a secret.
+    pub public: bool,
+    /// Where browsers are sent back to.
+    pub redirect_uris: Vec<String>,
+    /// Where browsers may go after a logout.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// How it gets tokens; empty: what goes with the rest.
+    pub grants: Vec<String>,
+    /// What it may ask for; empty: what goes with the grants.
+    pub scopes: Vec<String>,
+    /// Its public keys, a JWK Set, when it signs instead of sending a secret.
+    pub jwks: Option<String>,
+}
+
+/// A client, and its new secret when it has one.
+#[derive(Debug, Clone)]
+pub struct CreatedClient {
+    /// The client.
+    pub client: ClientView,
+    /// The secret: shown once, and never kept.
+    pub secret: Option<secrecy::SecretString>,
+}
+
+/// An OAuth client as others see it, by the names of RFC 7591 §2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientView {
+    /// The id.
+    pub client_id: String,
+    /// The name that users are shown.
+    pub client_name: String,
+    /// `none`, `client_secret_basic` or `private_key_jwt`.
+    pub token_endpoint_auth_method: &'static str,
+    /// Where browsers are sent back to.
+    pub redirect_uris: Vec<String>,
+    /// Where browsers may go after a logout.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// How it gets tokens.
+    pub grant_types: Vec<&'static str>,
+    /// What it may ask for, separated by spaces.
+    pub scope: String,
+    /// Its public keys.
+    pub jwks: Option<serde_json::Value>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// A user to be made by an administrator.

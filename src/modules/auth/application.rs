@@ -1,5 +1,6 @@
 //! What can be done with accounts and sessions: one use case a file, and the ports they need.
 
+mod administer_keys;
 mod administer_users;
 mod audit;
 mod authenticate;
@@ -7,6 +8,8 @@ mod failure;
 mod issue_tokens;
 mod log_in;
 mod log_out;
+mod manage_clients;
+pub(crate) mod oauth;
 mod password_policy;
 mod passwords;
 mod ports;
@@ -18,6 +21,7 @@ mod sessions;
 mod settings;
 mod verify_email;
 
+pub(crate) use administer_keys::AdministerKeys;
 pub(crate) use administer_users::AdministerUsers;
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
@@ -25,11 +29,14 @@ pub(crate) use failure::Failure;
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
+pub(crate) use manage_clients::{Administrator, ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use password_policy::PasswordPolicy;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, BreachList, ClientRepository, CommonPasswords, EmailProof,
-    Mail, Mailer, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession,
+    AccessGrant, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository, BreachList,
+    BrowserSessionRepository, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, ConsentRepository,
+    DeviceGrantRepository, EmailProof, InteractionRepository, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
+    PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession,
     RoleRepository, Rotation, SessionRepository, TokenSigner, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
@@ -37,5 +44,5 @@ pub(crate) use refresh::Refresh;
 pub(crate) use register::{Register, RegisterCommand};
 pub(crate) use serve_verifiers::ServeVerifiers;
 pub(crate) use sessions::Sessions;
-pub(crate) use settings::{Registration, Settings};
+pub(crate) use settings::{OAuthSettings, Registration, Settings};
 pub(crate) use verify_email::{MailedToken, VerifyEmail};

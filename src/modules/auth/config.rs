@@ -1,6 +1,8 @@
 //! `[auth]`: accounts, tokens, passwords.
 
 mod breach_list;
+mod oauth;
+mod pages;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +11,12 @@ use crate::{
         SettingFault,
         units::{ByteSize, Span},
     },
-    platform::tokens::SigningAlgorithm,
+    platform::{sealing::Sealer, tokens::SigningAlgorithm},
 };
 
 pub use breach_list::BreachListConfig;
+pub use oauth::OAuthConfig;
+pub use pages::PagesConfig;
 
 /// `[auth]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -30,6 +34,15 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// `[auth.lockout]`.
     pub lockout: LockoutConfig,
+    /// 32 random bytes, as base64 or hexadecimal, that secrets in the database are sealed with; absent: in the clear.
+    pub master_key: Option<String>,
+    /// The master keys before it: what they sealed is read, and sealed again.
+    #[serde(default)]
+    pub previous_master_keys: Vec<String>,
+    /// `[auth.oauth]`.
+    pub oauth: OAuthConfig,
+    /// `[auth.pages]`.
+    pub pages: PagesConfig,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -62,6 +75,8 @@ pub struct TokensConfig {
     pub session_ttl: Span,
     /// For how long a spent refresh token answers with the token it already gave.
     pub refresh_reuse_leeway: Span,
+    /// How long a new key is published before it signs.
+    pub key_publish_delay: Span,
     /// How old the knowledge of revocations may be before no token is accepted.
     pub revocation_max_staleness: Span,
 }
@@ -122,6 +137,9 @@ pub struct LockoutConfig {
     pub cooldown: Span,
 }
 
+/// Verifiers learn of a new key within about two seconds.
+const LEAST_PUBLISH_DELAY: Span = Span::secs(5);
+
 /// What is wrong with the section, every fault at once.
 pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     let mut faults = Vec::new();
@@ -148,6 +166,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     must(is_whole(tokens.access_ttl), "tokens.access_ttl", "expected whole seconds, at least one");
     must(is_whole(tokens.refresh_ttl), "tokens.refresh_ttl", "expected whole seconds, at least one");
     must(is_whole(tokens.session_ttl), "tokens.session_ttl", "expected whole seconds, at least one");
+    must(tokens.key_publish_delay >= LEAST_PUBLISH_DELAY, "tokens.key_publish_delay", "expected at least 5s");
     must(
         !tokens.revocation_max_staleness.get().is_zero(),
         "tokens.revocation_max_staleness",
@@ -171,8 +190,33 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     for (key, detail) in password.breach_list.iter().flat_map(BreachListConfig::faults) {
         must(false, key, detail);
     }
+    for (key, fault) in master_key_faults(config) {
+        must(false, &key, fault);
+    }
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
+    oauth::check(&config.oauth, &mut must);
+    faults.extend(pages::check(&config.pages));
+    faults
+}
+
+/// What is wrong with each of the master keys. A previous one alone would read, but seal nothing.
+fn master_key_faults(config: &AuthConfig) -> Vec<(String, &'static str)> {
+    let mut faults = Vec::new();
+    let is_key = |text: &str| Sealer::new(Some(text), &[]).is_ok();
+    const EXPECTED: &str =
+        "expected 32 random bytes as base64 or hexadecimal, such as `openssl rand -base64 32` prints";
+    if config.master_key.as_deref().is_some_and(|text| !is_key(text)) {
+        faults.push(("master_key".to_owned(), EXPECTED));
+    }
+    for (index, text) in config.previous_master_keys.iter().enumerate() {
+        if !is_key(text) {
+            faults.push((format!("previous_master_keys[{index}]"), EXPECTED));
+        }
+    }
+    if config.master_key.is_none() && !config.previous_master_keys.is_empty() {
+        faults.push(("previous_master_keys".to_owned(), "expected a `master_key` that they came before"));
+    }
     faults
 }
 

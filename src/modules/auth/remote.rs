@@ -25,6 +25,8 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 pub(super) struct RevocationsBody {
     pub(super) sessions: Vec<RevokedBody>,
     pub(super) cursor: String,
+    #[serde(default)]
+    pub(super) keys: String,
 }
 
 /// One revoked session on the wire.
@@ -85,6 +87,6 @@ impl AuthApi for RemoteAuth {
         let body = self.get(&format!("/internal/auth/revocations{query}")).await?;
         let body: RevocationsBody = serde_json::from_slice(&body).map_err(|error| unavailable(&error.to_string()))?;
         let sessions = body.sessions.into_iter().map(|revoked| (revoked.id, revoked.until)).collect();
-        Ok(Revocations { sessions, cursor: body.cursor })
+        Ok(Revocations { sessions, cursor: body.cursor, keys: body.keys })
     }
 }

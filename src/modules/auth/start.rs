@@ -8,24 +8,25 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::web;
 use chrono::TimeDelta;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 use vestibule_migration::auth::Migrator;
 
 use super::{
     adapters::{
         attempts::MemoryAttempts,
-        http::{self, UseCases},
+        http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::{CommonLists, PooledPasswords, breach_list},
-        revocation::VerifierSink,
+        revocation::{Unheard, VerifierSink},
         store::Store,
-        tokens::{JwtIssuer, SigningKeys},
+        tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords, PasswordHasher,
-        PasswordPolicy, Profile, Refresh, Register, Registration, ServeVerifiers, Sessions, Settings, TokenSigner,
-        VerifyEmail,
+        AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManageClients,
+        ManagePasswords, OAuthSettings, PasswordHasher, PasswordPolicy, Profile, Refresh, Register, Registration,
+        RevocationSink, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
 };
@@ -36,12 +37,17 @@ use crate::{
         database::{self, AppliedMigration, Database, DatabaseError},
         http::HealthProbe,
         mail::{MailQueue, MailTransport},
+        sealing::Sealer,
         tokens::{SigningAlgorithm, TokenVerifier},
     },
 };
 
 /// Between two looks for what has expired.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
+/// Between two looks at the signing keys.
+const TEND_EVERY: Duration = Duration::from_secs(1);
+/// For so long an instance may publish a set of keys that another process has just added to.
+const KEYS_LAG: TimeDelta = TimeDelta::seconds(5);
 /// Between two batches.
 const PURGE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -68,7 +74,8 @@ pub struct Auth {
     api: Arc<dyn AuthApi>,
     database: Database,
     mails: Arc<MailQueue>,
-    purging: tokio::task::JoinHandle<()>,
+    /// What is done in the background until the module stops.
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// What serving and administering have in common.
@@ -76,6 +83,7 @@ struct Core {
     database: Database,
     store: Arc<Store>,
     issuer: Arc<dyn TokenSigner>,
+    keys: Arc<SigningKeys>,
     passwords: Arc<dyn PasswordHasher>,
     policy: PasswordPolicy,
     settings: Arc<Settings>,
@@ -101,6 +109,14 @@ impl Auth {
             revoked_here,
         });
         let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
+        let refresh = Refresh {
+            users: core.store.clone(),
+            sessions: core.store.clone(),
+            tokens: tokens.clone(),
+            issuer: core.issuer.clone(),
+            revocations: sink.clone(),
+            clock: clock.clone(),
+        };
         let use_cases = UseCases {
             register: Register {
                 users: core.store.clone(),
@@ -132,14 +148,41 @@ impl Auth {
                 clock: clock.clone(),
                 random: random.clone(),
             },
-            refresh: Refresh {
-                users: core.store.clone(),
-                sessions: core.store.clone(),
-                tokens,
-                issuer: core.issuer.clone(),
-                revocations: sink.clone(),
+            clients: core.clients(sink.clone(), &clock, &random),
+            authenticate_client: AuthenticateClient {
+                clients: core.store.clone(),
+                keys: Arc::new(JwkClientKeys),
+                digests: core.issuer.clone(),
+                attempts: Arc::new(MemoryAttempts::new(&config.lockout, clock.clone())),
                 clock: clock.clone(),
+                settings: core.settings.clone(),
             },
+            client_credentials: ClientCredentials {
+                grants: core.store.clone(),
+                issuer: core.issuer.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                random: random.clone(),
+                settings: core.settings.clone(),
+            },
+            spend_refresh_token: SpendRefreshToken { refresh: refresh.clone(), audit: core.audit(&clock, &random) },
+            revoke_token: RevokeToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                revocations: sink.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            introspect_token: IntrospectToken {
+                issuer: core.issuer.clone(),
+                sessions: core.store.clone(),
+                grants: core.store.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            refresh,
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
@@ -169,11 +212,12 @@ impl Auth {
             api: api.clone(),
             verifier: parts.verifier,
             settings: core.settings.clone(),
-            random: random.clone(),
+            pages: Pages::start(config, random.clone()).map_err(StartError::Settings)?,
         };
-        let purging = tokio::spawn(purge(core.store.clone(), clock.clone()));
+        let tending = tend_keys(core.administer_keys(&clock, &random));
+        let tasks = vec![tokio::spawn(purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
         let administration = core.administration(clock, random);
-        Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, purging })
+        Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, tasks })
     }
 
     /// Adds the module's routes to an application. They need an `Arc<TokenVerifier>` in the application's data.
@@ -204,7 +248,7 @@ impl Auth {
 
     /// Sends the mails that wait, and closes the database.
     pub async fn stop(&self) {
-        self.purging.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         self.mails.stop(Duration::from_secs(5)).await;
         self.database.close().await;
     }
@@ -228,10 +272,9 @@ impl Core {
         database::migrate_up::<Migrator>(&database).await.map_err(cannot("bring the database's schema up to date"))?;
         let store = Arc::new(Store::new(database.clone()));
         let settings = Arc::new(settings_of(config));
-        let secret = config.tokens.secret.as_deref();
-        let keys = SigningKeys::load((*store).clone(), config.tokens.algorithm, secret, clock.clone()).await;
-        let keys = keys.map_err(cannot("load the signing keys"))?;
-        let issuer = JwtIssuer::new(keys, settings.clone(), clock.clone(), random.clone());
+        let keys = SigningKeys::load((*store).clone(), key_rules(config, &settings)?, clock.clone(), &**random).await;
+        let keys = Arc::new(keys.map_err(cannot("load the signing keys"))?);
+        let issuer = JwtIssuer::new(keys.clone(), settings.clone(), clock.clone(), random.clone());
         let passwords = PooledPasswords::start(&config.password).map_err(cannot("start password hashing"))?;
         let breaches = config.password.breach_list.as_ref().map(breach_list).transpose();
         let policy = PasswordPolicy {
@@ -239,23 +282,50 @@ impl Core {
             breaches: breaches.map_err(cannot("open the list of breaches"))?,
             breaches_fail_open: config.password.breach_list.as_ref().is_some_and(|list| list.fail_open),
         };
-        Ok(Self { database, store, issuer: Arc::new(issuer), passwords: Arc::new(passwords), policy, settings })
+        Ok(Self { database, store, issuer: Arc::new(issuer), keys, passwords: Arc::new(passwords), policy, settings })
     }
 
     fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {
         Audit { store: self.store.clone(), clock: clock.clone(), random: random.clone() }
     }
 
+    fn administer_keys(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> AdministerKeys {
+        let keys = KeyKeeper { keys: self.keys.clone(), random: random.clone() };
+        AdministerKeys { keys: Arc::new(keys), audit: self.audit(clock, random) }
+    }
+
+    fn clients(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> ManageClients {
+        ManageClients {
+            clients: self.store.clone(),
+            roles: self.store.clone(),
+            keys: Arc::new(JwkClientKeys),
+            digests: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
+            clock: clock.clone(),
+            random: random.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
     fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
+        let keys = self.administer_keys(&clock, &random);
         let users = AdministerUsers {
             users: self.store.clone(),
             passwords: self.passwords.clone(),
             policy: self.policy.clone(),
-            clock,
-            random,
+            clock: clock.clone(),
+            random: random.clone(),
             settings: self.settings.clone(),
         };
-        Administration { users: Arc::new(users) }
+        // A command runs beside the servers, which find in the store what it ended.
+        let clients = self.clients(Arc::new(Unheard), &clock, &random);
+        Administration { users: Arc::new(users), keys: Arc::new(keys), clients: Arc::new(clients) }
     }
 }
 
@@ -268,6 +338,17 @@ pub async fn administration_only(
 ) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
     Ok(core.administration(clock, random))
+}
+
+/// What signs and reads tokens, alone.
+#[cfg(fuzzing)]
+pub(super) async fn signer(
+    config: &AuthConfig,
+    database: &DatabaseConfig,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<Arc<dyn TokenSigner>, StartError> {
+    Core::open(config, database, &clock, &random).await.map(|core| core.issuer)
 }
 
 /// Applies every migration of this module that is missing.
@@ -296,6 +377,11 @@ pub fn check_mail(config: &MailConfig) -> Vec<SettingFault> {
     transport(config).err().unwrap_or_default()
 }
 
+/// What is wrong with the templates of `[auth.pages]`.
+pub fn check_pages(config: &AuthConfig) -> Vec<SettingFault> {
+    http::check_pages(config)
+}
+
 fn transport(config: &MailConfig) -> Result<MailTransport, Vec<SettingFault>> {
     MailTransport::parse(&config.transport, &config.from).map_err(|faults| {
         faults.into_iter().map(|fault| SettingFault::new(format!("mail.{}", fault.key), fault.detail)).collect()
@@ -317,6 +403,46 @@ async fn purge(store: Arc<Store>, clock: Arc<dyn Clock>) {
             }
         }
     }
+}
+
+/// Keeps up with the signing keys until the module stops. A failure is told once.
+async fn tend_keys(keys: AdministerKeys) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(TEND_EVERY).await;
+        let outcome = keys.tend().await;
+        if let Err(error) = &outcome
+            && !failing
+        {
+            tracing::warn!(event = "signing_keys_not_tended", %error);
+        }
+        failing = outcome.is_err();
+    }
+}
+
+/// What the signing keys are kept and used by.
+fn key_rules(config: &AuthConfig, settings: &Settings) -> Result<KeyRules, StartError> {
+    let sealer = Sealer::new(config.master_key.as_deref(), &config.previous_master_keys);
+    let sealer = sealer.map_err(|fault| cannot("read the master keys")(fault.detail))?;
+    let is_asymmetric = config.tokens.algorithm != SigningAlgorithm::HS256;
+    if is_asymmetric && !sealer.is_on() && !is_development(&config.issuer) {
+        tracing::warn!(event = "private_keys_in_clear", reason = "auth.master_key is not set");
+    }
+    Ok(KeyRules {
+        algorithm: config.tokens.algorithm,
+        secret: config.tokens.secret.clone(),
+        publish_delay: TimeDelta::from_std(config.tokens.key_publish_delay.get()).unwrap_or(TimeDelta::MAX),
+        longest_token: settings.access_ttl.max(settings.refresh_ttl),
+        sealer: Arc::new(sealer),
+    })
+}
+
+/// Whether the front door is one of this machine's own, where secrets are nobody else's business.
+fn is_development(issuer: &str) -> bool {
+    let host =
+        issuer.parse::<actix_web::http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 async fn connect(config: &AuthConfig, database: &DatabaseConfig) -> Result<Database, StartError> {
@@ -344,5 +470,12 @@ fn settings_of(config: &AuthConfig) -> Settings {
         refresh_ttl: delta(config.tokens.refresh_ttl),
         session_ttl: delta(config.tokens.session_ttl),
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
+        keys_max_age: (delta(config.tokens.key_publish_delay) - KEYS_LAG)
+            .clamp(TimeDelta::zero(), TimeDelta::minutes(5)),
+        oauth: OAuthSettings {
+            resources: config.oauth.resources.clone(),
+            signing_algorithm: config.tokens.algorithm.as_str(),
+            assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
+        },
     }
 }

@@ -137,8 +137,13 @@ pub fn expect_json(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// The whole body, never more than [`BodyLimit`].
-pub async fn read_bounded(request: &HttpRequest, mut payload: Payload) -> Result<web::Bytes, Problem> {
-    let limit = request.app_data::<BodyLimit>().map_or(1 << 20, |limit| limit.0);
+pub async fn read_bounded(request: &HttpRequest, payload: Payload) -> Result<web::Bytes, Problem> {
+    read_at_most(request, payload, usize::MAX).await
+}
+
+/// The whole body, never more than `most` bytes nor than [`BodyLimit`].
+pub async fn read_at_most(request: &HttpRequest, mut payload: Payload, most: usize) -> Result<web::Bytes, Problem> {
+    let limit = request.app_data::<BodyLimit>().map_or(1 << 20, |limit| limit.0).min(most);
     let too_large = || Problem::new(&BODY_TOO_LARGE, format!("the body is longer than {limit} bytes"));
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > limit as u64) {

@@ -110,7 +110,7 @@ async fn the_page_sets_a_password_and_only_from_its_own_form() {
         let call = app.post("/auth/password/reset").header("cookie", cookie);
         call.body("application/x-www-form-urlencoded", form).send()
     };
-    post("vestibule_csrf=another", "a+better+horse").await.must_be(422);
+    post("vestibule_csrf=another", "a+better+horse").await.must_be(403);
     let short = post(&cookie, "short").await.must_be(422);
     assert!(short.text().contains("at least 8 characters") && short.text().contains("<form"), "{}", short.text());
     post(&cookie, "a+better+horse").await.must_be(200);

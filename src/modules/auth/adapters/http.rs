@@ -1,13 +1,15 @@
 //! The module's HTTP surface. A handler extracts, calls its use case, and converts the answer.
 
 mod bodies;
+mod clients;
 mod internal;
 mod jwks;
 mod log_in;
 mod log_out;
 mod me;
+mod oauth;
 mod openapi;
-mod page;
+mod pages;
 mod password;
 mod problems;
 mod register;
@@ -24,14 +26,16 @@ use actix_web::{
 };
 
 pub use openapi::openapi;
+pub(crate) use pages::{Pages, check as check_pages};
 pub use problems::PROBLEMS;
 
 use crate::{
-    kernel::Random,
     modules::auth::{
         api::AuthApi,
         application::{
-            Audit, LogIn, LogOut, ManagePasswords, Profile, Refresh, Register, Sessions, Settings, VerifyEmail,
+            Audit, LogIn, LogOut, ManageClients, ManagePasswords, Profile, Refresh, Register, Sessions, Settings,
+            VerifyEmail,
+            oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
         },
         domain::Origin,
     },
@@ -51,11 +55,17 @@ pub(crate) struct UseCases {
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) clients: ManageClients,
+    pub(crate) authenticate_client: AuthenticateClient,
+    pub(crate) client_credentials: ClientCredentials,
+    pub(crate) spend_refresh_token: SpendRefreshToken,
+    pub(crate) revoke_token: RevokeToken,
+    pub(crate) introspect_token: IntrospectToken,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) random: Arc<dyn Random>,
+    pub(crate) pages: Pages,
 }
 
 /// Adds the routes.
@@ -76,7 +86,11 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/verify", "POST").route(web::post().to(verify_token::verify)))
         .service(resource("/auth/me", "GET, PATCH").route(web::get().to(me::show)).route(web::patch().to(me::change)))
         .service(resource("/auth/password/change", "POST").route(web::post().to(password::change)))
-        .service(resource("/auth/password/forgot", "POST").route(web::post().to(password::forgot)))
+        .service(
+            resource("/auth/password/forgot", "GET, POST")
+                .route(web::get().to(password::ask))
+                .route(web::post().to(password::forgot)),
+        )
         .service(
             resource("/auth/password/reset", "GET, POST")
                 .route(web::get().to(password::show))
@@ -85,7 +99,9 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
-        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)));
+        .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
+        .configure(clients::configure)
+        .configure(oauth::configure);
 }
 
 /// A resource whose other methods are answered with 405 and `Allow`.
@@ -95,6 +111,13 @@ fn resource(path: &str, allow: &'static str) -> Resource {
         Err::<String, _>(Problem::new(&METHOD_NOT_ALLOWED, detail).with_header(ALLOW, HeaderValue::from_static(allow)))
     };
     web::resource(path.to_owned()).default_service(web::to(refuse))
+}
+
+/// A form as the OAuth endpoints read it, for its fuzz target.
+#[cfg(fuzzing)]
+pub(crate) fn read_form(text: &[u8]) -> Option<Vec<(String, String)>> {
+    let form = oauth::Form::parse(text).ok()?;
+    Some(form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// Where a request comes from, as the front found it.

@@ -1,8 +1,15 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
 mod audit;
+mod authorization_codes;
+mod browser_sessions;
+mod client_grants;
+mod clients;
+mod consents;
+mod device_grants;
 mod email_tokens;
 mod entities;
+mod interactions;
 mod keys;
 mod purge;
 mod roles;

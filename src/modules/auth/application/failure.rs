@@ -45,6 +45,12 @@ pub(crate) enum Failure {
     /// The caller's account is gone.
     #[error("there is no such user")]
     NotFound,
+    /// The client proves itself in another way, or not at all.
+    #[error("the client has no secret")]
+    ClientHasNoSecret,
+    /// Nobody hands out a permission that they do not have.
+    #[error("{0} can be given only by somebody who has it")]
+    PermissionNotHeld(String),
     /// It changed since it was read.
     #[error("it has changed since it was read")]
     PreconditionFailed,
@@ -66,9 +72,11 @@ impl Failure {
             Self::InvalidCredentials | Self::MfaRequired | Self::InvalidRefreshToken | Self::RefreshTokenReused => {
                 ErrorKind::Unauthenticated
             }
-            Self::EmailNotVerified | Self::AccountSuspended | Self::RegistrationClosed => ErrorKind::Forbidden,
+            Self::EmailNotVerified | Self::AccountSuspended | Self::RegistrationClosed | Self::PermissionNotHeld(_) => {
+                ErrorKind::Forbidden
+            }
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
-            Self::EmailTaken => ErrorKind::Conflict,
+            Self::EmailTaken | Self::ClientHasNoSecret => ErrorKind::Conflict,
             Self::InvalidEmailToken | Self::Invalid(_) => ErrorKind::Invalid,
             Self::NotFound => ErrorKind::NotFound,
             Self::PreconditionFailed => ErrorKind::PreconditionFailed,

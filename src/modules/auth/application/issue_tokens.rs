@@ -25,6 +25,21 @@ pub(crate) struct IssuedTokens {
     pub(crate) access_expires_at: DateTime<Utc>,
     /// When the refresh token expires.
     pub(crate) refresh_expires_at: DateTime<Utc>,
+    /// What the access token may do.
+    pub(crate) scope: String,
+}
+
+/// An access token alone. It cannot be printed.
+#[derive(Clone)]
+pub(crate) struct IssuedAccess {
+    /// The token.
+    pub(crate) token: String,
+    /// When it expires.
+    pub(crate) expires_at: DateTime<Utc>,
+    /// For how many seconds it works.
+    pub(crate) expires_in: i64,
+    /// What it may do.
+    pub(crate) scope: String,
 }
 
 /// Makes tokens.
@@ -44,17 +59,18 @@ impl IssueTokens {
         generation: i64,
         now: DateTime<Utc>,
     ) -> Result<IssuedTokens, Failure> {
-        let (access, access_expires_at) = self.access(user, session, now).await?;
+        let access = self.access(user, session, now).await?;
         let issued_at = now.trunc_subsecs(0);
         let expires_at = (issued_at + self.settings.refresh_ttl).min(session.ends_at.trunc_subsecs(0));
         let grant = RefreshGrant { user: user.id, session: session.id, generation, issued_at, expires_at };
         Ok(IssuedTokens {
-            access,
-            expires_in: (access_expires_at - issued_at).num_seconds(),
+            access: access.token,
+            expires_in: access.expires_in,
             refresh: self.issuer.refresh(&grant)?,
             refresh_expires_in: (expires_at - issued_at).num_seconds(),
-            access_expires_at,
+            access_expires_at: access.expires_at,
             refresh_expires_at: expires_at,
+            scope: access.scope,
         })
     }
 
@@ -66,25 +82,26 @@ impl IssueTokens {
         refresh: String,
         now: DateTime<Utc>,
     ) -> Result<IssuedTokens, Failure> {
-        let (access, access_expires_at) = self.access(user, session, now).await?;
+        let access = self.access(user, session, now).await?;
         let issued_at = now.trunc_subsecs(0);
         Ok(IssuedTokens {
-            access,
-            expires_in: (access_expires_at - issued_at).num_seconds(),
+            access: access.token,
+            expires_in: access.expires_in,
             refresh,
             refresh_expires_in: (session.expires_at - issued_at).num_seconds(),
-            access_expires_at,
+            access_expires_at: access.expires_at,
             refresh_expires_at: session.expires_at,
+            scope: access.scope,
         })
     }
 
-    /// An access token for this user's session, and when it expires: not after the session's end.
-    async fn access(
+    /// An access token for this user's session. It does not outlive the session's end.
+    pub(crate) async fn access(
         &self,
         user: &User,
         session: &Session,
         now: DateTime<Utc>,
-    ) -> Result<(String, DateTime<Utc>), Failure> {
+    ) -> Result<IssuedAccess, Failure> {
         let issued_at = now.trunc_subsecs(0);
         let expires_at = (issued_at + self.settings.access_ttl).min(session.ends_at.trunc_subsecs(0));
         let catalog = self.roles.catalog().await?;
@@ -98,14 +115,15 @@ impl IssueTokens {
             subject: Subject::User(user.id),
             session: session.id,
             client_id: session.client_id.clone(),
-            scope,
+            scope: scope.clone(),
             audience: session.audience.clone(),
             roles: user.role_names(),
             email: tells_email.then(|| user.email.to_string()),
             issued_at,
             expires_at,
         };
-        Ok((self.issuer.access(&grant)?, expires_at))
+        let expires_in = (expires_at - issued_at).num_seconds();
+        Ok(IssuedAccess { token: self.issuer.access(&grant)?, expires_at, expires_in, scope })
     }
 }
 

@@ -2,9 +2,15 @@
 //! `adapters/store/suite.rs` hold every store to it.
 
 mod audit;
+mod authorization_codes;
+mod browser_sessions;
 mod clients;
+mod consents;
+mod device_grants;
+mod interactions;
 mod passwords;
 mod roles;
+mod signing_keys;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -17,9 +23,15 @@ use crate::{
 };
 
 pub(crate) use audit::{AuditFilter, AuditLog};
-pub(crate) use clients::ClientRepository;
+pub(crate) use authorization_codes::AuthorizationCodeRepository;
+pub(crate) use browser_sessions::BrowserSessionRepository;
+pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
+pub(crate) use consents::ConsentRepository;
+pub(crate) use device_grants::DeviceGrantRepository;
+pub(crate) use interactions::InteractionRepository;
 pub(crate) use passwords::{BreachList, CommonPasswords};
 pub(crate) use roles::RoleRepository;
+pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 
 /// Why a port failed, beyond what its own answers say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -171,8 +183,8 @@ pub(crate) type RevokedSession = (SessionId, DateTime<Utc>);
 /// Where sessions are kept.
 #[async_trait]
 pub(crate) trait SessionRepository: Send + Sync {
-    /// Keeps a new session if its user is neither suspended nor deleted and, when one is given, still has this password;
-    /// `false` otherwise. So no login that began before a reset outlives it.
+    /// Keeps a new session if its user is neither suspended nor deleted and, when one is given, still has this password,
+    /// and if its client is there; `false` otherwise. So no login that began before a reset outlives it.
     async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError>;
     /// The living sessions of a user, by their beginning.
     async fn list_alive(
@@ -203,7 +215,7 @@ pub(crate) trait SessionRepository: Send + Sync {
         now: DateTime<Utc>,
         tokens_until: DateTime<Utc>,
     ) -> Result<Vec<RevokedSession>, PortError>;
-    /// The sessions revoked at or after `since` (`None`: ever) whose access tokens may look valid at `now`, oldest first.
+    /// The sessions, and grants of clients to themselves, revoked at or after `since` (`None`: ever) whose access tokens may look valid at `now`, oldest first.
     async fn revoked(&self, since: Option<DateTime<Utc>>, now: DateTime<Utc>)
     -> Result<Vec<RevokedSession>, PortError>;
 }
@@ -264,6 +276,9 @@ pub(crate) trait TokenSigner: Send + Sync {
     /// What a refresh token says; `None` unless it is genuine, of the right type, issuer and audience. Expiry is the
     /// caller's to judge.
     fn read_refresh(&self, token: &str) -> Option<RefreshGrant>;
+    /// What an access token says, whatever its audience, and its `jti`; `None` unless it is genuine, of the right type and
+    /// issuer. Expiry and revocation are the caller's to judge.
+    fn read_access(&self, token: &str) -> Option<(AccessGrant, String)>;
     /// Seals a text under a key that only `token` gives.
     fn seal(&self, text: &str, token: &str) -> Result<Vec<u8>, PortError>;
     /// Opens what was sealed; `None` for another token.

@@ -10,7 +10,7 @@ use super::{
     UserRepository,
 };
 use crate::{
-    kernel::Clock,
+    kernel::{Clock, FIRST_PARTY},
     modules::auth::domain::{RefreshDecision, Session, User, decide_refresh},
 };
 
@@ -29,14 +29,28 @@ pub(crate) struct Refresh {
 }
 
 impl Refresh {
-    /// A new pair for a refresh token.
+    /// A new pair for a refresh token of our own login.
     pub(crate) async fn run(&self, token: &str) -> Result<IssuedTokens, Failure> {
+        self.spend(token, FIRST_PARTY, None).await
+    }
+
+    /// A new pair for a refresh token that was given to this client, and is no other's to spend. `scope` narrows what the
+    /// access token may do, for now.
+    pub(crate) async fn spend(
+        &self,
+        token: &str,
+        client_id: &str,
+        scope: Option<String>,
+    ) -> Result<IssuedTokens, Failure> {
         let grant = self.issuer.read_refresh(token).ok_or(Failure::InvalidRefreshToken)?;
         for _ in 0..LOOKS {
-            let session = self.sessions.find(grant.session).await?.ok_or(Failure::InvalidRefreshToken)?;
+            let mut session = self.sessions.find(grant.session).await?.ok_or(Failure::InvalidRefreshToken)?;
             let now = self.clock.now();
-            if grant.expires_at <= now || session.user_id != grant.user {
+            if grant.expires_at <= now || session.user_id != grant.user || session.client_id != client_id {
                 return Err(Failure::InvalidRefreshToken);
+            }
+            if scope.is_some() {
+                session.scope.clone_from(&scope);
             }
             let user = self.users.find(grant.user).await?.ok_or(Failure::InvalidRefreshToken)?;
             // Verification is asked for at login; a session that lives is ended by suspension alone.

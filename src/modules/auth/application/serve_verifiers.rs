@@ -46,7 +46,8 @@ impl AuthApi for ServeVerifiers {
         let now = self.clock.now();
         let since = after.map(|(at, _)| at - OVERLAP);
         let sessions = self.sessions.revoked(since, now).await.map_err(Failure::from)?;
-        Ok(Revocations { sessions, cursor: format!("{}-{seen}", now.timestamp_micros()) })
+        let keys = self.issuer.digest(&self.issuer.jwks().await.map_err(Failure::from)?);
+        Ok(Revocations { sessions, keys, cursor: format!("{}-{seen}", now.timestamp_micros()) })
     }
 }
 

@@ -23,6 +23,21 @@ pub(crate) struct Settings {
     pub(crate) session_ttl: TimeDelta,
     /// For how long a spent refresh token answers with the token it already gave.
     pub(crate) refresh_reuse_leeway: TimeDelta,
+    /// How long the published keys may be cached: not longer than a new one is published before it signs.
+    pub(crate) keys_max_age: TimeDelta,
+    /// What OAuth clients are held to.
+    pub(crate) oauth: OAuthSettings,
+}
+
+/// The rules for OAuth clients.
+#[derive(Debug, Clone)]
+pub(crate) struct OAuthSettings {
+    /// Audiences that a client may ask for by `resource`, besides the configured one (RFC 8707).
+    pub(crate) resources: Vec<String>,
+    /// What id tokens are signed with.
+    pub(crate) signing_algorithm: &'static str,
+    /// How far ahead a client's signed assertion may expire (RFC 7523 §3).
+    pub(crate) assertion_max_lifetime: TimeDelta,
 }
 
 /// Who may register.

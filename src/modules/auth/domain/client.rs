@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use super::scope::{OFFLINE_ACCESS, Scopes};
 use crate::kernel::error::ValueFault;
 
 /// How a client gets tokens.
@@ -36,10 +37,15 @@ impl GrantType {
         }
     }
 
+    /// Reads a `grant_type` as requests name it.
+    pub(crate) fn parse_exact(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == text)
+    }
+
     /// Reads a `grant_type`; `device_code` is good for the long name too. Fault: `unknown-grant`.
     pub(crate) fn parse(text: &str) -> Result<Self, ValueFault> {
         let long = if text == "device_code" { Self::DeviceCode.as_str() } else { text };
-        Self::ALL.into_iter().find(|grant| grant.as_str() == long).ok_or_else(|| {
+        Self::parse_exact(long).ok_or_else(|| {
             let known = "authorization_code, client_credentials, refresh_token or device_code";
             ValueFault::new("unknown-grant", format!("there is no grant {text:?}; expected {known}"))
         })
@@ -117,10 +123,43 @@ fn loopback_without_port(text: &str) -> Option<(&str, &str)> {
 pub(crate) enum ClientProof {
     /// Not at all: it cannot keep a secret (RFC 6749 §2.1).
     Public,
-    /// By a secret, of which the SHA-256 is kept in lower-case hexadecimal.
-    Secret(String),
+    /// By a secret.
+    Secret(ClientSecret),
     /// By a signature of one of these keys, a JWK Set (RFC 7523 §2.2, `private_key_jwt`).
     PrivateKey(String),
+}
+
+impl ClientProof {
+    /// The `token_endpoint_auth_method` (RFC 7591 §2). A secret is taken in the header and in the form alike.
+    pub(crate) const fn method(&self) -> &'static str {
+        match self {
+            Self::Public => "none",
+            Self::Secret(_) => "client_secret_basic",
+            Self::PrivateKey(_) => "private_key_jwt",
+        }
+    }
+}
+
+/// What is kept of a client's secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClientSecret {
+    /// Its SHA-256 in lower-case hexadecimal.
+    pub(crate) hash: String,
+    /// The hash of the one before, and until when that is good too.
+    pub(crate) previous: Option<(String, DateTime<Utc>)>,
+}
+
+impl ClientSecret {
+    /// Whether this is the hash of the secret, or of the one before in its time. Takes equally long for every answer.
+    pub(crate) fn is(&self, hash: &str, now: DateTime<Utc>) -> bool {
+        let (previous, until) = self.previous.as_ref().map_or(("", now), |(hash, until)| (hash.as_str(), *until));
+        same(&self.hash, hash) | (same(previous, hash) & (until > now))
+    }
+}
+
+fn same(one: &str, other: &str) -> bool {
+    let differences = one.bytes().zip(other.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    one.len() == other.len() && std::hint::black_box(differences) == 0
 }
 
 /// An OAuth client.
@@ -145,6 +184,19 @@ impl Client {
     /// Whether it may use this grant.
     pub(crate) fn may_use(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant)
+    }
+
+    /// What a token of the client may do: what it asks for, or without it everything that it may ask for, less
+    /// `offline_access`, which is always asked for by name. Fault: `invalid-scope` for a scope that is malformed, unknown
+    /// or not the client's.
+    pub(crate) fn scopes_for(&self, asked: Option<&str>) -> Result<Scopes, ValueFault> {
+        let own = Scopes::of(self.scopes.iter().cloned())?;
+        let Some(asked) = asked else { return Ok(own.only(|name| name != OFFLINE_ACCESS)) };
+        let asked = Scopes::parse(asked)?;
+        if asked.are_within(&own) {
+            return Ok(asked);
+        }
+        Err(ValueFault::new("invalid-scope", "a scope is unknown, or not one that this client may ask for"))
     }
 
     /// Whether the browser may be sent there with an answer.

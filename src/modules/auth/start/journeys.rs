@@ -67,7 +67,15 @@ fn configuration() -> config::AuthConfig {
             refresh_ttl: Span::secs(604_800),
             session_ttl: Span::secs(2_592_000),
             refresh_reuse_leeway: Span::secs(10),
+            key_publish_delay: Span::secs(60),
             revocation_max_staleness: Span::secs(30),
+        },
+        pages: config::PagesConfig {
+            product_name: "Vestibule".to_owned(),
+            logo_url: None,
+            accent: "#0b5c70".to_owned(),
+            accent_dark: "#7cc7d9".to_owned(),
+            templates: None,
         },
         password: config::PasswordConfig {
             algorithm: config::PasswordAlgorithm::Argon2id,
@@ -80,6 +88,9 @@ fn configuration() -> config::AuthConfig {
             hashing_timeout: Span::secs(5),
         },
         lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
+        master_key: None,
+        previous_master_keys: Vec::new(),
+        oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },
         database: None,
     }
 }
@@ -375,7 +386,7 @@ async fn a_code_a_resend_and_the_page() {
         let request = TestRequest::post().uri("/auth/verify-email").set_form(form);
         app.send(request.insert_header((header::COOKIE, format!("a=b; vestibule_csrf={cookie}"))))
     };
-    assert_eq!(post("another".to_owned()).await.status, 422, "a form that is not ours");
+    assert_eq!(post("another".to_owned()).await.status, 403, "a form that is not ours");
     let done = post(csrf.clone()).await;
     assert_eq!(done.status, 200);
     assert!(done.body.as_str().unwrap().contains("Address verified"));

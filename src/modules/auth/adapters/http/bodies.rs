@@ -255,6 +255,6 @@ impl SessionBody {
     }
 }
 
-fn rfc3339(time: chrono::DateTime<chrono::Utc>) -> String {
+pub(super) fn rfc3339(time: chrono::DateTime<chrono::Utc>) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }

@@ -27,5 +27,5 @@ pub(super) async fn revocations(query: web::Query<After>, cases: web::Data<UseCa
     let wait = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
     let revocations = cases.api.revocations(after, wait).await?;
     let sessions = revocations.sessions.into_iter().map(|(id, until)| RevokedBody { id, until }).collect();
-    Ok(HttpResponse::Ok().json(RevocationsBody { sessions, cursor: revocations.cursor }))
+    Ok(HttpResponse::Ok().json(RevocationsBody { sessions, cursor: revocations.cursor, keys: revocations.keys }))
 }

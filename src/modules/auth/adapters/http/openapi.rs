@@ -2,7 +2,11 @@
 
 use utoipa::OpenApi;
 
-use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, verify_email, verify_token};
+use super::{
+    bodies, clients, jwks, log_in, log_out, me,
+    oauth::{discovery, introspect, revoke, token},
+    password, register, sessions, verify_email, verify_token,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,6 +21,7 @@ use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, ver
         log_out::log_out_everywhere,
         verify_token::verify,
         password::change,
+        password::ask,
         password::forgot,
         password::show,
         password::reset,
@@ -25,9 +30,23 @@ use super::{bodies, jwks, log_in, log_out, me, password, register, sessions, ver
         me::show,
         me::change,
         jwks::show,
+        clients::list,
+        clients::create,
+        clients::show,
+        clients::replace,
+        clients::delete,
+        clients::rotate_secret,
+        token::token,
+        revoke::revoke,
+        introspect::introspect,
+        discovery::openid,
+        discovery::oauth,
     ),
     components(schemas(bodies::UserBody, bodies::TokensBody, bodies::TokenStateBody)),
-    tags((name = "auth", description = "Accounts, sessions and tokens"))
+    tags(
+        (name = "auth", description = "Accounts, sessions and tokens"),
+        (name = "oauth", description = "OAuth 2.1 and OpenID Connect"),
+    )
 )]
 struct AuthDocument;
 

@@ -7,8 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::{
     UseCases,
     bodies::{ChangePasswordBody, EmailBody, ResetPasswordBody},
-    client_of, counted, page,
-    verify_email::Link,
+    client_of, counted,
+    pages::{Next, Page, is_form},
+    verify_email::{Link, NO_ADDRESS},
 };
 use crate::{
     modules::auth::{
@@ -49,16 +50,39 @@ pub(super) async fn change(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// The page where a user asks for a link to set a new password.
+#[utoipa::path(
+    get, path = "/auth/password/forgot", tag = "auth",
+    responses((status = 200, description = "A page with a form", content_type = "text/html"))
+)]
+pub(super) async fn ask(request: HttpRequest, cases: web::Data<UseCases>) -> HttpResponse {
+    cases.pages.show(&request, 200, &Page::ForgotPassword { email: "", error: None })
+}
+
 /// Mails a link to set a new password, if there is somebody to mail it to.
+///
+/// The page posts a form and gets a page, everybody else posts JSON.
 #[utoipa::path(
     post, path = "/auth/password/forgot", tag = "auth", request_body = EmailBody,
     responses(
+        (status = 200, description = "For a form: a page that says so, always", content_type = "text/html"),
         (status = 202, description = "Always, whether or not there is such an account"),
+        (status = 403, description = "For a form that is not ours: a page that says so", content_type = "text/html"),
         (status = 422, description = "`validation-failed`"),
         (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
-pub(super) async fn forgot(mut fields: Fields, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
+pub(super) async fn forgot(
+    request: HttpRequest,
+    payload: web::Payload,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    if is_form(&request) {
+        let form = read_bounded(&request, payload.into_inner()).await?;
+        return Ok(forgot_by_form(&request, &form, &cases).await);
+    }
+    expect_json(&request)?;
+    let mut fields = Fields::parse(&read_bounded(&request, payload.into_inner()).await?)?;
     let email = fields.required("email", Email::parse);
     fields.finish()?;
     if let Some(email) = email {
@@ -67,28 +91,53 @@ pub(super) async fn forgot(mut fields: Fields, cases: web::Data<UseCases>) -> Re
     Ok(HttpResponse::Accepted().finish())
 }
 
+async fn forgot_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> HttpResponse {
+    let Some(posted) = cases.pages.posted(request, form) else { return cases.pages.forged(request) };
+    let typed = posted.text("email");
+    let Ok(email) = Email::parse(typed) else {
+        return cases.pages.show(request, 422, &Page::ForgotPassword { email: typed, error: Some(NO_ADDRESS) });
+    };
+    if let Err(failure) = cases.passwords.forgot(&email).await {
+        return cases.pages.problem(request, &failure.into());
+    }
+    let text =
+        "If there is an account with this address, a mail with a link is on its way. The link works for one hour.";
+    cases.pages.show(request, 200, &Page::Done { title: "Look into your mail", text })
+}
+
 /// The page behind the mailed link: a form for the new password. To look at it changes nothing.
 #[utoipa::path(
-    get, path = "/auth/password/reset", tag = "auth", params(("token" = String, Query, description = "From the mail")),
+    get, path = "/auth/password/reset", tag = "auth",
+    params(("token" = Option<String>, Query, description = "From the mail")),
     responses(
         (status = 200, description = "A page with a form", content_type = "text/html"),
         (status = 422, description = "A page that says that the link does not work", content_type = "text/html"),
     )
 )]
-pub(super) async fn show(link: web::Query<Link>, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    if cases.passwords.is_live(&link.token).await? {
-        return Ok(page::new_password(&link.token, None, &*cases.random, is_https(&cases)));
+pub(super) async fn show(
+    request: HttpRequest,
+    link: web::Query<Link>,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    if link.token.is_empty() {
+        let text = "A part of it is missing: the mail's link has to be opened as a whole.";
+        return Ok(no_link(&request, &cases, "This link is not complete", text));
     }
-    Ok(page::dead_link())
+    if cases.passwords.is_live(&link.token).await? {
+        return Ok(new_password(&request, &cases, &link.token, None));
+    }
+    Ok(dead_link(&request, &cases))
 }
 
 /// Sets a new password by a mailed link's token, or by address and code, and ends every session.
 ///
-/// Only success spends the token. The page posts a form, everybody else JSON.
+/// Only success spends the token. The page posts a form and gets a page, everybody else posts JSON.
 #[utoipa::path(
     post, path = "/auth/password/reset", tag = "auth", request_body = ResetPasswordBody,
     responses(
+        (status = 200, description = "For a form: a page that says so", content_type = "text/html"),
         (status = 204, description = "The password is set"),
+        (status = 403, description = "For a form that is not ours: a page that says so", content_type = "text/html"),
         (status = 422, description = "`invalid-token` or `validation-failed`"),
         (status = 429, description = "`too-many-attempts` with wrong codes, with `Retry-After`"),
         (status = 503, description = "`unavailable`, with `Retry-After`"),
@@ -99,15 +148,13 @@ pub(super) async fn reset(
     payload: web::Payload,
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
-    let is_form = page::is_form(&request);
-    if !is_form {
-        expect_json(&request)?;
+    if is_form(&request) {
+        let form = read_bounded(&request, payload.into_inner()).await?;
+        return Ok(reset_by_form(&request, &form, &cases).await);
     }
-    let body = read_bounded(&request, payload.into_inner()).await?;
-    if is_form {
-        return reset_by_form(&request, &body, &cases).await;
-    }
-    counted("reset_password", reset_by_json(Fields::parse(&body)?, client_of(&request), &cases).await)?;
+    expect_json(&request)?;
+    let fields = Fields::parse(&read_bounded(&request, payload.into_inner()).await?)?;
+    counted("reset_password", reset_by_json(fields, client_of(&request), &cases).await)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -131,26 +178,40 @@ async fn reset_by_json(mut fields: Fields, client: IpAddr, cases: &UseCases) -> 
     }
 }
 
-async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> Result<HttpResponse, Problem> {
-    let posted = page::Posted::read(request, form);
-    let fields = posted.as_ref().and_then(|posted| Some((posted.field("token")?, posted.field("new_password")?)));
-    let Some((token, new)) = fields else { return Ok(page::dead_link()) };
-    let new = match PlainPassword::new(new, cases.settings.min_password_length) {
+async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> HttpResponse {
+    let Some(posted) = cases.pages.posted(request, form) else { return cases.pages.forged(request) };
+    let token = posted.text("token");
+    let new = match PlainPassword::new(posted.text("new_password"), cases.settings.min_password_length) {
         Ok(new) => new,
-        Err(fault) => return Ok(page::new_password(token, Some(&fault.detail), &*cases.random, is_https(cases))),
+        Err(fault) => return new_password(request, cases, token, Some(&fault.detail)),
     };
-    let outcome = cases.passwords.reset(token, &new).await;
-    if let Err(Failure::Invalid(faults)) = &outcome {
-        let why: Vec<_> = faults.iter().map(|fault| fault.detail.as_str()).collect();
-        return Ok(page::new_password(token, Some(&why.join("; ")), &*cases.random, is_https(cases)));
-    }
-    match counted("reset_password", outcome.map_err(Problem::from)) {
-        Ok(()) => Ok(page::done("Password set")),
-        Err(problem) if problem.kind().status == 422 => Ok(page::dead_link()),
-        Err(problem) => Err(problem),
+    let reset = cases.passwords.reset(token, &new).await;
+    // The count is all that is wanted of it.
+    let _ = counted("reset_password", reset.clone().map_err(Problem::from));
+    match reset {
+        Ok(()) => {
+            let text = "You are logged out everywhere, and can log in with the new password now.";
+            cases.pages.show(request, 200, &Page::Done { title: "Password set", text })
+        }
+        Err(Failure::InvalidEmailToken) => dead_link(request, cases),
+        Err(failure @ Failure::Invalid(_)) => new_password(request, cases, token, Some(&failure.to_string())),
+        Err(failure) => cases.pages.problem(request, &failure.into()),
     }
 }
 
-fn is_https(cases: &UseCases) -> bool {
-    cases.settings.issuer.starts_with("https://")
+/// The form, and what was wrong with the last password.
+fn new_password(request: &HttpRequest, cases: &UseCases, token: &str, fault: Option<&str>) -> HttpResponse {
+    let min_length = cases.settings.min_password_length;
+    let error = fault.map(|fault| format!("This password cannot be used: {fault}."));
+    let page = Page::ResetPassword { token, min_length, error: error.as_deref() };
+    cases.pages.show(request, if fault.is_some() { 422 } else { 200 }, &page)
+}
+
+fn dead_link(request: &HttpRequest, cases: &UseCases) -> HttpResponse {
+    no_link(request, cases, "This link does not work", "It was used already, or it has expired.")
+}
+
+fn no_link(request: &HttpRequest, cases: &UseCases, title: &str, text: &str) -> HttpResponse {
+    let next = Some(Next { path: "/auth/password/forgot", text: "Ask for a new mail" });
+    cases.pages.show(request, 422, &Page::Problem { title, text, next })
 }

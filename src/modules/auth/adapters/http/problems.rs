@@ -9,7 +9,7 @@ use crate::{
     modules::auth::{api::AuthError, application::Failure},
     platform::http::{
         Problem, ProblemType,
-        problem::{self, INTERNAL, NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE},
+        problem::{self, CONFLICT, FORBIDDEN, INTERNAL, NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE},
     },
 };
 
@@ -60,6 +60,8 @@ impl From<Failure> for Problem {
             Failure::InvalidRefreshToken => challenge(Problem::new(&INVALID_REFRESH_TOKEN, detail)),
             Failure::RefreshTokenReused => challenge(Problem::new(&REFRESH_TOKEN_REUSED, detail)),
             Failure::NotFound => Problem::new(&NOT_FOUND, detail),
+            Failure::ClientHasNoSecret => Problem::new(&CONFLICT, detail),
+            Failure::PermissionNotHeld(_) => Problem::new(&FORBIDDEN, detail),
             Failure::PreconditionFailed => Problem::new(&PRECONDITION_FAILED, detail),
             Failure::Invalid(faults) => Problem::invalid(faults),
             Failure::Unavailable(why) => unavailable(&why),

@@ -1,7 +1,15 @@
 //! The tables, as sea-orm sees them. They never leave the store.
 
 pub(crate) mod audit_entry;
+pub(crate) mod authorization_code;
+pub(crate) mod browser_session;
+pub(crate) mod client_assertion;
+pub(crate) mod client_grant;
+pub(crate) mod consent;
+pub(crate) mod device_grant;
 pub(crate) mod email_token;
+pub(crate) mod interaction;
+pub(crate) mod oauth_client;
 pub(crate) mod session;
 pub(crate) mod signing_key;
 pub(crate) mod user;

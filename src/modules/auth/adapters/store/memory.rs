@@ -1,20 +1,23 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
+mod authorizations;
+mod clients;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    kernel::{Page, PageRequest, SessionId, UserId},
+    kernel::{FIRST_PARTY, Page, PageRequest, SessionId, UserId},
     modules::auth::{
         application::{
             AuditFilter, AuditLog, EmailProof, PasswordChange, PortError, Registered, RevokedSession, Rotation,
             SessionRepository, UserRepository,
         },
         domain::{
-            AuditEntry, Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL,
-            REGISTRATION_MAILS, RoleName, Session, User, UserStatus,
+            AuditEntry, Client, ClientGrant, Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash,
+            REGISTRATION_INTERVAL, REGISTRATION_MAILS, RoleName, Session, User, UserStatus,
         },
     },
 };
@@ -26,6 +29,10 @@ struct State {
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
+    authorizations: authorizations::Authorizations,
+    clients: Vec<Client>,
+    client_grants: Vec<ClientGrant>,
+    assertions: Vec<String>,
 }
 
 #[derive(Default)]
@@ -251,6 +258,9 @@ impl SessionRepository for MemoryStore {
                 && password.is_none_or(|password| user.password_hash == *password)
                 && matches!(user.status, UserStatus::Active | UserStatus::Pending)
         });
+        let is_ours = session.client_id == FIRST_PARTY;
+        let is_unchanged =
+            is_unchanged && (is_ours || state.clients.iter().any(|client| client.id == session.client_id));
         if is_unchanged {
             state.sessions.push(session.clone());
         }
@@ -323,6 +333,10 @@ impl SessionRepository for MemoryStore {
         let state = self.state();
         let at = |id| state.sessions.iter().find(|session| session.id == id).and_then(|session| session.revoked_at);
         let mut revoked: Vec<_> = state.revoked_until.iter().filter(|(_, until)| *until > now).copied().collect();
+        let grants = state.client_grants.iter().filter(|grant| grant.revoked_at.is_some() && grant.expires_at > now);
+        revoked.extend(grants.map(|grant| (grant.id, grant.expires_at)));
+        let grant = |id| state.client_grants.iter().find(|grant| grant.id == id)?.revoked_at;
+        let at = |id| at(id).or_else(|| grant(id));
         revoked.retain(|(id, _)| since.is_none_or(|since| at(*id) >= Some(since)));
         revoked.sort_by_key(|(id, _)| at(*id));
         Ok(revoked)

@@ -50,6 +50,7 @@ impl Store {
             transaction.commit().await?;
             Ok(is_full)
         };
-        Ok(self.database.run("purge_expired", purge).await?)
+        let more = self.purge_client_grants(now, KEPT, BATCH).await?;
+        Ok(self.database.run("purge_expired", purge).await? || more)
     }
 }

@@ -11,11 +11,13 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    Store, corrupt,
+    Store,
+    client_grants::has_client,
+    corrupt,
     entities::{session, user},
 };
 use crate::{
-    kernel::{Page, PageRequest, SessionId, UserId},
+    kernel::{FIRST_PARTY, Page, PageRequest, SessionId, UserId},
     modules::auth::{
         application::{PortError, RevokedSession, Rotation, SessionRepository},
         domain::{Device, PasswordHash, Session, UserStatus},
@@ -27,20 +29,9 @@ impl SessionRepository for Store {
     async fn insert(&self, session: &Session, password: Option<&PasswordHash>) -> Result<bool, PortError> {
         let insert = || async {
             let transaction = self.database.begin().await?;
-            // Who changes this user waits until the session is there to be ended, or was first. The row is written with
-            // what it holds.
-            let mut claim = user::Entity::update_many()
-                .col_expr(user::Column::Status, Expr::col(user::Column::Status))
-                .filter(user::Column::Id.eq(session.user_id.0))
-                .filter(user::Column::Status.is_in([UserStatus::Active, UserStatus::Pending].map(UserStatus::as_str)));
-            if let Some(password) = password {
-                claim = claim.filter(user::Column::PasswordHash.eq(password.as_text()));
-            }
-            let unchanged = claim.exec(&transaction).await?.rows_affected;
-            if unchanged == 0 {
+            if !insert(&transaction, session, password).await? {
                 return Ok(false);
             }
-            session::Entity::insert(row_of(session)).exec_without_returning(&transaction).await?;
             transaction.commit().await?;
             Ok(true)
         };
@@ -138,9 +129,14 @@ impl SessionRepository for Store {
             query.all(self.database.reader())
         };
         let rows = self.database.run("find_revocations", find).await?;
-        rows.into_iter()
-            .map(|row| Ok((SessionId(row.id), row.revoked_until.ok_or_else(|| corrupt("revoked_until"))?)))
-            .collect()
+        let of_row = |row: session::Model| {
+            let (at, until) = row.revoked_at.zip(row.revoked_until).ok_or_else(|| corrupt("revoked_until"))?;
+            Ok((at, (SessionId(row.id), until)))
+        };
+        let mut revoked = rows.into_iter().map(of_row).collect::<Result<Vec<_>, PortError>>()?;
+        revoked.extend(self.revoked_grants(since, now).await?);
+        revoked.sort_by_key(|(at, _)| *at);
+        Ok(revoked.into_iter().map(|(_, session)| session).collect())
     }
 }
 
@@ -161,6 +157,33 @@ impl Store {
         };
         Ok(self.database.run("end_sessions", end).await?)
     }
+}
+
+/// Inserts a session if its user is neither suspended nor deleted and, when one is given, still has this password, within a
+/// transaction.
+pub(super) async fn insert(
+    connection: &impl ConnectionTrait,
+    session: &Session,
+    password: Option<&PasswordHash>,
+) -> Result<bool, DbErr> {
+    // Who changes this user waits until the session is there to be ended, or was first. The row is written with what it
+    // holds.
+    let mut claim = user::Entity::update_many()
+        .col_expr(user::Column::Status, Expr::col(user::Column::Status))
+        .filter(user::Column::Id.eq(session.user_id.0))
+        .filter(user::Column::Status.is_in([UserStatus::Active, UserStatus::Pending].map(UserStatus::as_str)));
+    if let Some(password) = password {
+        claim = claim.filter(user::Column::PasswordHash.eq(password.as_text()));
+    }
+    if claim.exec(connection).await?.rows_affected == 0 {
+        return Ok(false);
+    }
+    let is_ours = session.client_id == FIRST_PARTY;
+    if !is_ours && !has_client(connection, &session.client_id).await? {
+        return Ok(false);
+    }
+    session::Entity::insert(row_of(session)).exec_without_returning(connection).await?;
+    Ok(true)
 }
 
 /// Ends the living sessions among `which`, within a transaction.
@@ -213,7 +236,7 @@ fn row_of(session: &Session) -> session::ActiveModel {
     }
 }
 
-fn session_of(row: session::Model) -> Session {
+pub(super) fn session_of(row: session::Model) -> Session {
     Session {
         id: SessionId(row.id),
         user_id: UserId(row.user_id),

@@ -1,5 +1,8 @@
 //! What every store promises, as tests that run on each of them.
 
+pub(super) mod authorizations;
+pub(super) mod clients;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};

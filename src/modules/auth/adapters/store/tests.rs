@@ -7,7 +7,13 @@ use vestibule_migration::auth::Migrator;
 
 use super::{KeptKey, Store, memory::MemoryStore, suite};
 use crate::{
-    modules::auth::application::SessionRepository,
+    modules::auth::{
+        application::{
+            AuthorizationCodeRepository, BrowserSessionRepository, ConsentRepository, DeviceGrantRepository,
+            InteractionRepository, SessionRepository, UserRepository,
+        },
+        domain::SigningKey,
+    },
     platform::database::{Database, migrate_down, migrate_up, migration_status},
 };
 
@@ -37,6 +43,7 @@ async fn in_memory() {
     suite::users(Arc::new(MemoryStore::default())).await;
     suite::sessions(Arc::new(MemoryStore::default())).await;
     suite::audit(Arc::new(MemoryStore::default())).await;
+    suite::clients::clients(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,6 +54,8 @@ async fn on_sqlite() {
     suite::sessions(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,23 +63,66 @@ async fn on_postgres() {
     suite::users(Arc::new(Store::new(postgres("suite_users").await))).await;
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
     suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
+    suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
+}
+
+/// The suites about what users allow clients, each on a store of its own.
+async fn authorizations<S, F: Future<Output = Arc<S>>>(store: impl Fn(&'static str) -> F)
+where
+    S: UserRepository
+        + SessionRepository
+        + BrowserSessionRepository
+        + InteractionRepository
+        + AuthorizationCodeRepository
+        + ConsentRepository
+        + DeviceGrantRepository
+        + 'static,
+{
+    suite::authorizations::browsers(store("suite_browsers").await).await;
+    suite::authorizations::interactions(store("suite_interactions").await).await;
+    suite::authorizations::codes(store("suite_codes").await).await;
+    suite::authorizations::consents(store("suite_consents").await).await;
+    suite::authorizations::devices(store("suite_devices").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorizations_in_memory() {
+    authorizations(|_| async { Arc::new(MemoryStore::default()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorizations_on_sqlite() {
+    let folders: [tempfile::TempDir; 5] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let folder = || &folders[next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)];
+    authorizations(|_| async { Arc::new(Store::new(sqlite(folder()).await)) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorizations_on_postgres() {
+    authorizations(|schema| async move { Arc::new(Store::new(postgres(schema).await)) }).await;
 }
 
 async fn only_one_key_becomes_active(database: Database) {
     let store = Store::new(database);
     let key = |kid: &str| KeptKey {
-        kid: kid.to_owned(),
-        algorithm: "ES256".to_owned(),
-        is_active: true,
+        key: SigningKey {
+            kid: kid.to_owned(),
+            algorithm: "ES256".to_owned(),
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            signs_from: chrono::DateTime::UNIX_EPOCH,
+            used_at: None,
+            retired_at: None,
+        },
+        is_newest: true,
         private_key: zeroize::Zeroizing::new(vec![1]),
         public_jwk: "{}".to_owned(),
-        created_at: chrono::DateTime::UNIX_EPOCH,
     };
     let (one, two) = (key("one"), key("two"));
     let (first, second) = tokio::join!(store.offer_key(&one), store.offer_key(&two));
     first.unwrap();
     second.unwrap();
-    assert_eq!(store.keys().await.unwrap().iter().filter(|key| key.is_active).count(), 1);
+    assert_eq!(store.keys().await.unwrap().iter().filter(|key| key.is_newest).count(), 1);
 }
 
 async fn migrations_go_up_and_down(database: &Database) {

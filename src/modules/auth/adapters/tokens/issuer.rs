@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use super::{SigningKeys, seal};
 use crate::{
-    kernel::{Clock, Random, ids::new_uuid},
+    kernel::{Clock, Random, Subject, ids::new_uuid},
     modules::auth::application::{AccessGrant, PortError, RefreshGrant, Settings, TokenSigner},
     platform::{json, tokens::AccessClaims},
 };
 
-/// No refresh token of ours comes near this.
-const MAX_TOKEN_BYTES: usize = 4 * 1024;
+/// No token of ours comes near this.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// The claims of a refresh token.
 #[derive(Serialize, Deserialize)]
@@ -38,7 +38,7 @@ struct RefreshClaims {
 
 /// Issues JWTs.
 pub(crate) struct JwtIssuer {
-    keys: SigningKeys,
+    keys: Arc<SigningKeys>,
     settings: Arc<Settings>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -47,7 +47,7 @@ pub(crate) struct JwtIssuer {
 impl JwtIssuer {
     /// An issuer with these keys.
     pub(crate) fn new(
-        keys: SigningKeys,
+        keys: Arc<SigningKeys>,
         settings: Arc<Settings>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
@@ -56,10 +56,11 @@ impl JwtIssuer {
     }
 
     fn sign<T: Serialize>(&self, typ: &str, claims: &T) -> Result<String, PortError> {
-        let mut header = Header::new(self.keys.algorithm.jwt());
+        let signer = self.keys.signer()?;
+        let mut header = Header::new(signer.algorithm.jwt());
         header.typ = Some(typ.to_owned());
-        header.kid = Some(self.keys.kid.clone());
-        jsonwebtoken::encode(&header, claims, &self.keys.signing)
+        header.kid = Some(signer.kid.clone());
+        jsonwebtoken::encode(&header, claims, &signer.key)
             .map_err(|error| PortError::Internal(format!("a token cannot be signed: {error}")))
     }
 
@@ -74,8 +75,8 @@ impl JwtIssuer {
         if header["typ"].as_str() != Some(typ) || header.get("crit").is_some() {
             return None;
         }
-        let public = self.keys.public();
-        let (algorithm, key) = public.find(header["kid"].as_str()?)?;
+        let known = self.keys.known();
+        let (algorithm, key) = known.find(header["kid"].as_str()?)?;
         if header["alg"].as_str() != Some(algorithm.as_str()) {
             return None;
         }
@@ -139,6 +140,29 @@ impl TokenSigner for JwtIssuer {
             issued_at: DateTime::<Utc>::from_timestamp(claims.iat, 0)?,
             expires_at: DateTime::<Utc>::from_timestamp(claims.exp, 0)?,
         })
+    }
+
+    fn read_access(&self, token: &str) -> Option<(AccessGrant, String)> {
+        let claims: AccessClaims = serde_json::from_value(self.read(token, "at+jwt")?).ok()?;
+        if claims.kind != "access" || claims.iss != self.settings.issuer {
+            return None;
+        }
+        let grant = AccessGrant {
+            subject: if claims.sub == claims.client_id {
+                Subject::Client(claims.sub)
+            } else {
+                Subject::User(claims.sub.parse().ok()?)
+            },
+            session: claims.sid.parse().ok()?,
+            client_id: claims.client_id,
+            scope: claims.scope,
+            audience: Some(claims.aud).filter(|audience| *audience != self.settings.audience),
+            roles: claims.roles,
+            email: claims.email,
+            issued_at: DateTime::<Utc>::from_timestamp(claims.iat, 0)?,
+            expires_at: DateTime::<Utc>::from_timestamp(claims.exp, 0)?,
+        };
+        Some((grant, claims.jti))
     }
 
     fn seal(&self, text: &str, token: &str) -> Result<Vec<u8>, PortError> {

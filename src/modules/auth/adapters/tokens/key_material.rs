@@ -11,16 +11,25 @@ use base64::{
     Engine as _,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use chrono::{DateTime, Utc};
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::{modules::auth::adapters::store::KeptKey, platform::tokens::SigningAlgorithm};
+use crate::platform::tokens::SigningAlgorithm;
+
+/// A new key pair.
+pub(super) struct KeyPair {
+    /// The thumbprint of its public key.
+    pub(super) kid: String,
+    /// PKCS#8 (RFC 5958), DER.
+    pub(super) private_key: Zeroizing<Vec<u8>>,
+    /// The public key as a JWK.
+    pub(super) public_jwk: String,
+}
 
 /// A new key pair of an algorithm; `None` for HS256, which has none. Key generation takes its randomness from aws-lc
 /// itself, which does not let anybody else choose keys.
-pub(super) fn generate(algorithm: SigningAlgorithm, now: DateTime<Utc>) -> Result<Option<KeptKey>, String> {
+pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<Option<KeyPair>, String> {
     let failed = |_| format!("cannot make a key for {algorithm}");
     let (private_key, required) = match algorithm {
         SigningAlgorithm::HS256 => return Ok(None),
@@ -53,14 +62,7 @@ pub(super) fn generate(algorithm: SigningAlgorithm, now: DateTime<Utc>) -> Resul
     jwk["kid"] = json!(kid);
     jwk["use"] = json!("sig");
     jwk["alg"] = json!(algorithm.as_str());
-    Ok(Some(KeptKey {
-        kid,
-        algorithm: algorithm.as_str().to_owned(),
-        is_active: true,
-        private_key: Zeroizing::new(private_key),
-        public_jwk: jwk.to_string(),
-        created_at: now,
-    }))
+    Ok(Some(KeyPair { kid, private_key: Zeroizing::new(private_key), public_jwk: jwk.to_string() }))
 }
 
 /// The signing key in the JWT library's form.

@@ -12,6 +12,9 @@ pub(crate) struct Model {
     pub(crate) private_key: Vec<u8>,
     pub(crate) public_jwk: String,
     pub(crate) created_at: ChronoDateTimeUtc,
+    pub(crate) signs_from: Option<ChronoDateTimeUtc>,
+    pub(crate) used_at: Option<ChronoDateTimeUtc>,
+    pub(crate) retired_at: Option<ChronoDateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
