@@ -1,5 +1,7 @@
 //! `vestibule user`: administration of accounts, beside a running server or before there is one.
 
+mod import;
+
 use std::io::{self, IsTerminal as _, Read as _};
 
 use clap::{Args, Subcommand};
@@ -28,6 +30,9 @@ pub(super) enum UserCommand {
         after_help = "Example:\n  vestibule user create ada@example.com --role admin --password-stdin < password.txt"
     )]
     Create(Create),
+    /// Takes over users of another system, with the hashes of their passwords
+    #[command(after_help = import::HELP)]
+    Import(import::Import),
     /// Lists every user, oldest first
     #[command(after_help = "Example:\n  vestibule user list --format json")]
     List(FormatArguments),
@@ -68,6 +73,9 @@ pub(super) struct Create {
 impl UserCommand {
     pub(super) fn run(&self, session: &mut Session) -> Result<(), Failure> {
         RoleSet::choose(&[Role::Auth]).map_err(Failure::Usage)?;
+        if let Self::Import(import) = self {
+            return import.run(session);
+        }
         let loaded = session.load()?;
         let password = match self {
             Self::Create(create) => Some(create.read_password(session)?),
@@ -90,7 +98,7 @@ impl UserCommand {
                     let columns = ["id", "email", "email_verified", "status", "roles", "created_at"];
                     Ok(list::many(&users, &columns, format.format))
                 }
-                (Self::Create(_), None) => Err(Failure::Usage("a password is needed".to_owned())),
+                (Self::Create(_) | Self::Import(_), _) => Err(Failure::Usage("a password is needed".to_owned())),
             }
         })?;
         Ok(session.output.result(shown?)?)

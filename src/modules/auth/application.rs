@@ -5,6 +5,7 @@ mod administer_users;
 mod audit;
 mod authenticate;
 mod failure;
+mod import_users;
 mod issue_tokens;
 mod log_in;
 mod log_out;
@@ -26,6 +27,7 @@ pub(crate) use administer_users::AdministerUsers;
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use failure::Failure;
+pub(crate) use import_users::ImportUsers;
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
@@ -37,7 +39,7 @@ pub(crate) use ports::{
     BrowserSessionRepository, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, ConsentRepository,
     DeviceGrantRepository, EmailProof, InteractionRepository, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
     PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RevocationSink, RevokedSession,
-    RoleRepository, Rotation, SessionRepository, TokenSigner, UserRepository, Verdict,
+    RoleRepository, Rotation, SessionRepository, TokenSigner, UserImportStore, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

@@ -184,6 +184,11 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
         "password.argon2.memory",
         "expected at least 8KiB a lane, and at most 1GiB",
     );
+    must(
+        argon2.memory.0.saturating_mul(argon2.iterations.into()) <= ByteSize::mib(4096).0,
+        "password.argon2.iterations",
+        "expected at most 4GiB in all passes together",
+    );
     must(password.hashing_threads <= 256, "password.hashing_threads", "expected at most 256");
     must((1..=65_536).contains(&password.hashing_queue), "password.hashing_queue", "expected 1 to 65536");
     must(!password.hashing_timeout.get().is_zero(), "password.hashing_timeout", "expected more than zero");

@@ -23,9 +23,9 @@ use super::{
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, Audit, Authenticate, IssueTokens, LogIn, LogOut, Mailer, ManageClients,
-        ManagePasswords, OAuthSettings, PasswordHasher, PasswordPolicy, Profile, Refresh, Register, Registration,
-        RevocationSink, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, Audit, Authenticate, ImportUsers, IssueTokens, LogIn, LogOut, Mailer,
+        ManageClients, ManagePasswords, OAuthSettings, PasswordHasher, PasswordPolicy, Profile, Refresh, Register,
+        Registration, RevocationSink, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
@@ -323,9 +323,23 @@ impl Core {
             random: random.clone(),
             settings: self.settings.clone(),
         };
+        let import = ImportUsers {
+            users: self.store.clone(),
+            roles: self.store.clone(),
+            passwords: self.passwords.clone(),
+            audit: self.audit(&clock, &random),
+            clock: clock.clone(),
+            random: random.clone(),
+            settings: self.settings.clone(),
+        };
         // A command runs beside the servers, which find in the store what it ended.
         let clients = self.clients(Arc::new(Unheard), &clock, &random);
-        Administration { users: Arc::new(users), keys: Arc::new(keys), clients: Arc::new(clients) }
+        Administration {
+            users: Arc::new(users),
+            import: Arc::new(import),
+            keys: Arc::new(keys),
+            clients: Arc::new(clients),
+        }
     }
 }
 

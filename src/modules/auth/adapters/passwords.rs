@@ -2,6 +2,7 @@
 
 mod breaches;
 mod common;
+mod formats;
 mod hasher;
 mod pool;
 
@@ -9,10 +10,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::modules::auth::{
-    application::{PasswordHasher, PortError, Verdict},
-    config::PasswordConfig,
-    domain::{PasswordHash, PlainPassword},
+use crate::{
+    kernel::error::ValueFault,
+    modules::auth::{
+        application::{PasswordHasher, PortError, Verdict},
+        config::PasswordConfig,
+        domain::{PasswordHash, PlainPassword},
+    },
 };
 pub(crate) use breaches::breach_list;
 pub(crate) use common::CommonLists;
@@ -57,6 +61,11 @@ impl PasswordHasher for PooledPasswords {
             }
         };
         self.pool.run(check).await
+    }
+
+    fn recognise(&self, text: &str) -> Result<PasswordHash, ValueFault> {
+        let text = formats::without_frame(text);
+        formats::Kept::parse(text).map(|_| PasswordHash::from_text(text.to_owned()))
     }
 }
 

@@ -14,6 +14,7 @@ mod keys;
 mod purge;
 mod roles;
 mod sessions;
+mod user_import;
 mod users;
 
 #[cfg(test)]

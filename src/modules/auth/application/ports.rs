@@ -11,6 +11,7 @@ mod interactions;
 mod passwords;
 mod roles;
 mod signing_keys;
+mod user_import;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    kernel::{Page, PageRequest, SessionId, Subject, UserId},
+    kernel::{Page, PageRequest, SessionId, Subject, UserId, error::ValueFault},
     modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
 };
 
@@ -32,6 +33,7 @@ pub(crate) use interactions::InteractionRepository;
 pub(crate) use passwords::{BreachList, CommonPasswords};
 pub(crate) use roles::RoleRepository;
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
+pub(crate) use user_import::UserImportStore;
 
 /// Why a port failed, beyond what its own answers say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -238,6 +240,9 @@ pub(crate) trait PasswordHasher: Send + Sync {
     async fn hash(&self, password: &PlainPassword) -> Result<PasswordHash, PortError>;
     /// Compares. Without a hash it MUST do the work of a comparison with a hash written today, and say `Wrong`.
     async fn verify(&self, password: &PlainPassword, hash: Option<&PasswordHash>) -> Result<Verdict, PortError>;
+    /// A hash that another system wrote, if it can be compared with here. MUST refuse one whose comparison would take
+    /// unreasonably much time or memory. Faults: `unknown-hash`, `malformed-hash`, `costly-hash`.
+    fn recognise(&self, text: &str) -> Result<PasswordHash, ValueFault>;
 }
 
 /// What an access token says.

@@ -2,6 +2,7 @@
 
 mod authorizations;
 mod clients;
+mod user_import;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -2,6 +2,7 @@
 
 pub(super) mod authorizations;
 pub(super) mod clients;
+pub(super) mod user_import;
 
 use std::sync::Arc;
 

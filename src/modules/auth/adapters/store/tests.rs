@@ -44,6 +44,7 @@ async fn in_memory() {
     suite::sessions(Arc::new(MemoryStore::default())).await;
     suite::audit(Arc::new(MemoryStore::default())).await;
     suite::clients::clients(Arc::new(MemoryStore::default())).await;
+    suite::user_import::user_import(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,6 +57,8 @@ async fn on_sqlite() {
     suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::user_import::user_import(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,6 +67,7 @@ async fn on_postgres() {
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
     suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
     suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
+    suite::user_import::user_import(Arc::new(Store::new(postgres("suite_import").await))).await;
 }
 
 /// The suites about what users allow clients, each on a store of its own.

@@ -270,7 +270,7 @@ impl Store {
 }
 
 /// `false` when the address is taken.
-async fn insert(connection: &impl ConnectionTrait, user: &User) -> Result<bool, DbErr> {
+pub(super) async fn insert(connection: &impl ConnectionTrait, user: &User) -> Result<bool, DbErr> {
     let on_conflict = OnConflict::column(user::Column::Email).do_nothing().to_owned();
     let insert = user::Entity::insert(row_of(user)).on_conflict(on_conflict);
     if insert.exec_without_returning(connection).await? == 0 {
