@@ -88,6 +88,18 @@ pub trait UserAdministration: Send + Sync {
     async fn list_users(&self, page: PageRequest) -> Result<Page<UserView>, AuthError>;
     /// One user, by id or address. `NotFound` when there is none.
     async fn show_user(&self, id_or_email: &str) -> Result<UserView, AuthError>;
+    /// Stops an account: its sessions and tokens end at once.
+    async fn suspend_user(&self, id_or_email: &str) -> Result<UserView, AuthError>;
+    /// Lets an account be used again, or for the first time.
+    async fn activate_user(&self, id_or_email: &str) -> Result<UserView, AuthError>;
+    /// Gives a user these roles and no others; none: `user`.
+    async fn set_user_roles(&self, id_or_email: &str, roles: Vec<String>) -> Result<UserView, AuthError>;
+    /// Sets a password, and ends every session of the user.
+    async fn set_user_password(&self, id_or_email: &str, password: secrecy::SecretString) -> Result<(), AuthError>;
+    /// A link by which its bearer sets the password, once.
+    async fn password_reset_link(&self, id_or_email: &str) -> Result<String, AuthError>;
+    /// Deletes an account; its address is free again.
+    async fn delete_user(&self, id_or_email: &str) -> Result<(), AuthError>;
 }
 
 /// Administration of OAuth clients from the command line.

@@ -34,6 +34,8 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// `[auth.lockout]`.
     pub lockout: LockoutConfig,
+    /// `[auth.idempotency]`.
+    pub idempotency: IdempotencyConfig,
     /// 32 random bytes, as base64 or hexadecimal, that secrets in the database are sealed with; absent: in the clear.
     pub master_key: Option<String>,
     /// The master keys before it: what they sealed is read, and sealed again.
@@ -137,6 +139,13 @@ pub struct LockoutConfig {
     pub cooldown: Span,
 }
 
+/// `[auth.idempotency]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdempotencyConfig {
+    /// How long an answer is kept for a call that comes again with the same `Idempotency-Key`.
+    pub kept_for: Span,
+}
 /// Verifiers learn of a new key within about two seconds.
 const LEAST_PUBLISH_DELAY: Span = Span::secs(5);
 
@@ -199,6 +208,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
         must(false, &key, fault);
     }
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
+    must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
     oauth::check(&config.oauth, &mut must);
     faults.extend(pages::check(&config.pages));

@@ -17,22 +17,22 @@ use super::{
         http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::{CommonLists, PooledPasswords, breach_list},
-        revocation::{Unheard, VerifierSink},
+        revocation::{NobodyHere, VerifierSink},
         store::Store,
         tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, Audit, Authenticate, ImportUsers, IssueTokens, LogIn, LogOut, Mailer,
-        ManageClients, ManagePasswords, OAuthSettings, PasswordHasher, PasswordPolicy, Profile, Refresh, Register,
-        Registration, RevocationSink, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, Audit, Authenticate, Idempotency, ImportUsers, IssueTokens, LogIn, LogOut,
+        Mailer, ManageClients, ManagePasswords, ManageRoles, OAuthSettings, PasswordHasher, PasswordPolicy, Profile,
+        Refresh, Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
 };
 use crate::{
     config::{DatabaseConfig, MailConfig},
-    kernel::{Clock, Random, SettingFault, StartError},
+    kernel::{Clock, Random, SettingFault, StartError, units::Span},
     platform::{
         database::{self, AppliedMigration, Database, DatabaseError},
         http::HealthProbe,
@@ -207,6 +207,15 @@ impl Auth {
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
+            users: core.administer_users(sink.clone(), &clock, &random),
+            roles: ManageRoles { store: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
+            idempotency: Idempotency {
+                store: core.store.clone(),
+                tokens: core.issuer.clone(),
+                passwords: core.passwords.clone(),
+                clock: clock.clone(),
+                kept_for: delta(config.idempotency.kept_for),
+            },
             audit: core.audit(&clock, &random),
             profile: Profile { users: core.store.clone(), clock: clock.clone() },
             api: api.clone(),
@@ -216,7 +225,7 @@ impl Auth {
         };
         let tending = tend_keys(core.administer_keys(&clock, &random));
         let tasks = vec![tokio::spawn(purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
-        let administration = core.administration(clock, random);
+        let administration = core.administration(sink, &clock, &random);
         Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, tasks })
     }
 
@@ -313,32 +322,50 @@ impl Core {
         }
     }
 
-    fn administration(&self, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Administration {
-        let keys = self.administer_keys(&clock, &random);
-        let users = AdministerUsers {
+    fn administer_users(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> AdministerUsers {
+        AdministerUsers {
             users: self.store.clone(),
+            directory: self.store.clone(),
+            roles: self.store.clone(),
             passwords: self.passwords.clone(),
             policy: self.policy.clone(),
+            tokens: self.issuer.clone(),
+            revocations,
+            audit: self.audit(clock, random),
             clock: clock.clone(),
             random: random.clone(),
             settings: self.settings.clone(),
-        };
-        let import = ImportUsers {
+        }
+    }
+
+    fn import_users(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> ImportUsers {
+        ImportUsers {
             users: self.store.clone(),
             roles: self.store.clone(),
             passwords: self.passwords.clone(),
-            audit: self.audit(&clock, &random),
+            audit: self.audit(clock, random),
             clock: clock.clone(),
             random: random.clone(),
             settings: self.settings.clone(),
-        };
-        // A command runs beside the servers, which find in the store what it ended.
-        let clients = self.clients(Arc::new(Unheard), &clock, &random);
+        }
+    }
+
+    fn administration(
+        &self,
+        revocations: Arc<dyn RevocationSink>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> Administration {
         Administration {
-            users: Arc::new(users),
-            import: Arc::new(import),
-            keys: Arc::new(keys),
-            clients: Arc::new(clients),
+            users: Arc::new(self.administer_users(revocations.clone(), clock, random)),
+            import: Arc::new(self.import_users(clock, random)),
+            keys: Arc::new(self.administer_keys(clock, random)),
+            clients: Arc::new(self.clients(revocations, clock, random)),
         }
     }
 }
@@ -351,7 +378,7 @@ pub async fn administration_only(
     random: Arc<dyn Random>,
 ) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
-    Ok(core.administration(clock, random))
+    Ok(core.administration(Arc::new(NobodyHere), &clock, &random))
 }
 
 /// What signs and reads tokens, alone.
@@ -469,8 +496,11 @@ fn cannot<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError 
     move |error| StartError::Failed(format!("cannot {what}: {error}"))
 }
 
+fn delta(span: Span) -> TimeDelta {
+    TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX)
+}
+
 fn settings_of(config: &AuthConfig) -> Settings {
-    let delta = |span: crate::kernel::units::Span| TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX);
     Settings {
         issuer: config.issuer.clone(),
         audience: config.tokens.audience.clone(),

@@ -1,9 +1,13 @@
 //! The module's HTTP surface. A handler extracts, calls its use case, and converts the answer.
 
+mod audit;
 mod bodies;
 mod clients;
+mod conditions;
+mod idempotency;
 mod internal;
 mod jwks;
+mod lists;
 mod log_in;
 mod log_out;
 mod me;
@@ -13,7 +17,9 @@ mod pages;
 mod password;
 mod problems;
 mod register;
+mod roles;
 mod sessions;
+mod users;
 mod verify_email;
 mod verify_token;
 
@@ -33,8 +39,8 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            Audit, LogIn, LogOut, ManageClients, ManagePasswords, Profile, Refresh, Register, Sessions, Settings,
-            VerifyEmail,
+            AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles, Profile,
+            Refresh, Register, Sessions, Settings, VerifyEmail,
             oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
         },
         domain::Origin,
@@ -61,6 +67,9 @@ pub(crate) struct UseCases {
     pub(crate) spend_refresh_token: SpendRefreshToken,
     pub(crate) revoke_token: RevokeToken,
     pub(crate) introspect_token: IntrospectToken,
+    pub(crate) users: AdministerUsers,
+    pub(crate) roles: ManageRoles,
+    pub(crate) idempotency: Idempotency,
     pub(crate) audit: Audit,
     pub(crate) api: Arc<dyn AuthApi>,
     pub(crate) verifier: Arc<TokenVerifier>,
@@ -98,10 +107,34 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         )
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
+        .configure(administration)
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
         .configure(clients::configure)
         .configure(oauth::configure);
+}
+
+/// Adds the routes of administrators.
+fn administration(service: &mut web::ServiceConfig) {
+    service
+        .service(resource("/users", "GET, POST").route(web::get().to(users::list)).route(web::post().to(users::create)))
+        .service(
+            resource("/users/{id}", "GET, PUT, DELETE")
+                .route(web::get().to(users::show))
+                .route(web::put().to(users::replace))
+                .route(web::delete().to(users::delete)),
+        )
+        .service(resource("/users/{id}/suspend", "POST").route(web::post().to(users::suspend)))
+        .service(resource("/users/{id}/activate", "POST").route(web::post().to(users::activate)))
+        .service(resource("/users/{id}/roles", "PUT").route(web::put().to(users::set_roles)))
+        .service(resource("/roles", "GET").route(web::get().to(roles::list)))
+        .service(
+            resource("/roles/{name}", "GET, PUT, DELETE")
+                .route(web::get().to(roles::show))
+                .route(web::put().to(roles::save))
+                .route(web::delete().to(roles::delete)),
+        )
+        .service(resource("/audit", "GET").route(web::get().to(audit::list)));
 }
 
 /// A resource whose other methods are answered with 405 and `Allow`.

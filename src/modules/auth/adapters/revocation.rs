@@ -16,10 +16,10 @@ pub(crate) struct VerifierSink {
     pub(crate) revoked: watch::Sender<u64>,
 }
 
-/// The sink of a process that verifies nothing.
-pub(crate) struct Unheard;
+/// For a process that verifies no tokens: those that do learn of it from the database.
+pub(crate) struct NobodyHere;
 
-impl RevocationSink for Unheard {
+impl RevocationSink for NobodyHere {
     fn revoked(&self, _: &[RevokedSession]) {}
 }
 

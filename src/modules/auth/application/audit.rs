@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::AuditLog;
+use super::{AuditFilter, AuditLog, Failure};
 use crate::{
-    kernel::{Clock, Random, ids::new_uuid},
+    kernel::{Clock, Page, PageRequest, Random, ids::new_uuid},
     modules::auth::domain::{Actor, AuditEntry, Origin, Outcome},
 };
 
@@ -20,6 +20,11 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
+    /// Lines, newest first; cursors are their ids.
+    pub(crate) async fn read(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditEntry>, Failure> {
+        Ok(self.store.read(filter, page).await?)
+    }
+
     /// Begins a line: `action` as `noun.verb`.
     pub(crate) fn entry(&self, actor: Actor, origin: &Origin, action: &str, outcome: Outcome) -> Line<'_> {
         let entry = AuditEntry {

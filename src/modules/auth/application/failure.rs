@@ -30,6 +30,30 @@ pub(crate) enum Failure {
     /// The address has an account already.
     #[error("there is an account with this address already")]
     EmailTaken,
+    /// An administrator is about to stop or delete the own account.
+    #[error("this is your own account; another administrator has to do that")]
+    OwnAccount,
+    /// Nobody could administer any more.
+    #[error("this is the last administrator; make another one first")]
+    LastAdministrator,
+    /// The change would give, or touch, permissions that the caller does not have.
+    #[error("this needs permissions that you do not have: {}", .0.join(", "))]
+    BeyondOwnPermissions(Vec<String>),
+    /// There is no role of this name.
+    #[error("there is no such role")]
+    RoleNotFound,
+    /// A user has the role, or another role inherits from it.
+    #[error("the role is in use: {0}")]
+    RoleInUse(String),
+    /// The product's own roles exist always.
+    #[error("`admin` and `user` exist always")]
+    BuiltInRole,
+    /// The key stood for another call.
+    #[error("this Idempotency-Key was sent with another request before")]
+    IdempotencyKeyReused,
+    /// The first call with this key is not done yet.
+    #[error("a request with this Idempotency-Key is being served at the moment")]
+    IdempotencyKeyInUse,
     /// Accounts are made by administrators.
     #[error("registration is closed")]
     RegistrationClosed,
@@ -48,9 +72,6 @@ pub(crate) enum Failure {
     /// The client proves itself in another way, or not at all.
     #[error("the client has no secret")]
     ClientHasNoSecret,
-    /// Nobody hands out a permission that they do not have.
-    #[error("{0} can be given only by somebody who has it")]
-    PermissionNotHeld(String),
     /// It changed since it was read.
     #[error("it has changed since it was read")]
     PreconditionFailed,
@@ -72,13 +93,20 @@ impl Failure {
             Self::InvalidCredentials | Self::MfaRequired | Self::InvalidRefreshToken | Self::RefreshTokenReused => {
                 ErrorKind::Unauthenticated
             }
-            Self::EmailNotVerified | Self::AccountSuspended | Self::RegistrationClosed | Self::PermissionNotHeld(_) => {
-                ErrorKind::Forbidden
-            }
+            Self::EmailNotVerified
+            | Self::AccountSuspended
+            | Self::RegistrationClosed
+            | Self::BeyondOwnPermissions(_) => ErrorKind::Forbidden,
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
-            Self::EmailTaken | Self::ClientHasNoSecret => ErrorKind::Conflict,
-            Self::InvalidEmailToken | Self::Invalid(_) => ErrorKind::Invalid,
-            Self::NotFound => ErrorKind::NotFound,
+            Self::EmailTaken
+            | Self::ClientHasNoSecret
+            | Self::OwnAccount
+            | Self::LastAdministrator
+            | Self::RoleInUse(_)
+            | Self::BuiltInRole
+            | Self::IdempotencyKeyInUse => ErrorKind::Conflict,
+            Self::InvalidEmailToken | Self::Invalid(_) | Self::IdempotencyKeyReused => ErrorKind::Invalid,
+            Self::NotFound | Self::RoleNotFound => ErrorKind::NotFound,
             Self::PreconditionFailed => ErrorKind::PreconditionFailed,
             Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::Internal(_) => ErrorKind::Internal,

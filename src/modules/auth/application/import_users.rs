@@ -6,7 +6,10 @@ use std::{collections::HashSet, sync::Arc};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Audit, Failure, PasswordHasher, RoleRepository, Settings, UserImportStore};
+use super::{
+    Audit, Failure, PasswordHasher, RoleRepository, Settings, UserImportStore,
+    administer_users::{noted, read_roles},
+};
 use crate::{
     kernel::{Clock, FieldFault, Random, UserId, error::ValueFault},
     modules::auth::{
@@ -75,7 +78,10 @@ impl ImportUsers {
         let hash = noted(&mut faults, "/password_hash", hash);
         let name = one.display_name.as_deref().filter(|name| !name.is_empty()).map(DisplayName::parse).transpose();
         let name = noted(&mut faults, "/display_name", name);
-        let roles = read_roles(&mut faults, &one.roles, catalog);
+        let mut roles = read_roles(&mut faults, &one.roles, catalog);
+        if roles.is_empty() {
+            roles.push(RoleName::user());
+        }
         let status = one.status.as_deref().map(read_status).transpose();
         let status = noted(&mut faults, "/status", status);
         let now = self.clock.now();
@@ -110,30 +116,6 @@ fn read_status(text: &str) -> Result<UserStatus, ValueFault> {
         UserStatus::Deleted => Err(ValueFault::new("unknown-status", "a user that is deleted is not imported")),
         status => Ok(status),
     }
-}
-
-/// Roles that exist, in order and each once.
-fn read_roles(faults: &mut Vec<FieldFault>, texts: &[String], catalog: &RoleCatalog) -> Vec<RoleName> {
-    let mut roles = Vec::new();
-    for (place, text) in texts.iter().enumerate() {
-        let pointer = format!("/roles/{place}");
-        let Some(role) = noted(faults, &pointer, RoleName::parse(text)) else { continue };
-        if !catalog.0.contains_key(&role) {
-            faults.push(FieldFault::new(pointer, "unknown-role", format!("there is no role {text:?}")));
-        }
-        roles.push(role);
-    }
-    if roles.is_empty() {
-        roles.push(RoleName::user());
-    }
-    roles.sort_unstable();
-    roles.dedup();
-    roles
-}
-
-/// The value, or its fault noted.
-fn noted<T>(faults: &mut Vec<FieldFault>, pointer: &str, value: Result<T, ValueFault>) -> Option<T> {
-    value.map_err(|fault| faults.push(FieldFault::new(pointer, fault.code, fault.detail))).ok()
 }
 
 #[async_trait]

@@ -9,35 +9,19 @@ use chrono::TimeDelta;
 
 pub(crate) use registration::{ClientDraft, ClientWish, client_name};
 
-use super::{Audit, ClientKeys, ClientRepository, Failure, RevocationSink, RoleRepository, Settings, TokenSigner};
+use super::{
+    Administrator, Audit, ClientKeys, ClientRepository, Failure, RevocationSink, RoleRepository, Settings, TokenSigner,
+};
 use crate::{
     kernel::{Clock, Page, PageRequest, Random, ids::new_uuid},
     modules::auth::{
         api::{AuthError, ClientAdministration, ClientView, CreateClient, CreatedClient},
-        domain::{ADMIN_PERMISSIONS, Actor, Client, ClientProof, ClientSecret, Origin, Outcome, RoleCatalog},
+        domain::{ADMIN_PERMISSIONS, Client, ClientProof, ClientSecret, Outcome, RoleCatalog},
     },
 };
 
 /// The longest time that a secret works on after it was replaced.
 pub(crate) const LONGEST_OVERLAP: TimeDelta = TimeDelta::days(30);
-
-/// Who administers.
-#[derive(Debug, Clone)]
-pub(crate) struct Administrator {
-    /// For the audit log.
-    pub(crate) actor: Actor,
-    /// From where.
-    pub(crate) origin: Origin,
-    /// What the administrator may do; `None`: everything, which is so on the command line.
-    pub(crate) permissions: Option<Vec<String>>,
-}
-
-impl Administrator {
-    /// Whoever may run our commands.
-    fn of_command_line() -> Self {
-        Self { actor: Actor::CommandLine, origin: Origin::default(), permissions: None }
-    }
-}
 
 /// The use cases.
 #[derive(Clone)]
@@ -161,16 +145,8 @@ impl ManageClients {
 
     /// Nobody gives a client a permission that they do not have themselves.
     async fn must_hold(&self, by: &Administrator, scopes: impl Iterator<Item = &String> + Send) -> Result<(), Failure> {
-        let Some(held) = &by.permissions else { return Ok(()) };
-        let missing: Vec<&String> = scopes.filter(|scope| !held.contains(scope)).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
         let catalog = self.roles.catalog().await?;
-        match missing.into_iter().find(|scope| is_permission(&catalog, scope)) {
-            Some(scope) => Err(Failure::PermissionNotHeld(scope.clone())),
-            None => Ok(()),
-        }
+        by.must_hold(scopes.filter(|scope| is_permission(&catalog, scope)))
     }
 
     /// 256 random bits.
@@ -210,7 +186,7 @@ fn is_permission(catalog: &RoleCatalog, scope: &str) -> bool {
 impl ClientAdministration for ManageClients {
     async fn create_client(&self, command: CreateClient) -> Result<CreatedClient, AuthError> {
         let draft = self.read(&command.into()).map_err(Failure::Invalid)?;
-        let (client, secret) = self.create(&Administrator::of_command_line(), draft).await?;
+        let (client, secret) = self.create(&Administrator::command_line(), draft).await?;
         Ok(CreatedClient { client: view(&client), secret: secret.map(Into::into) })
     }
 
@@ -221,13 +197,13 @@ impl ClientAdministration for ManageClients {
 
     async fn rotate_secret(&self, id: &str, overlap: std::time::Duration) -> Result<CreatedClient, AuthError> {
         let overlap = TimeDelta::from_std(overlap).unwrap_or(LONGEST_OVERLAP);
-        let by = Administrator::of_command_line();
+        let by = Administrator::command_line();
         let (client, secret) = Self::rotate_secret(self, &by, id, overlap).await?;
         Ok(CreatedClient { client: view(&client), secret: Some(secret.into()) })
     }
 
     async fn delete_client(&self, id: &str) -> Result<(), AuthError> {
-        Ok(self.delete(&Administrator::of_command_line(), id).await?)
+        Ok(self.delete(&Administrator::command_line(), id).await?)
     }
 }
 

@@ -7,6 +7,8 @@ mod browser_sessions;
 mod clients;
 mod consents;
 mod device_grants;
+mod directory;
+mod idempotency;
 mod interactions;
 mod passwords;
 mod roles;
@@ -29,9 +31,11 @@ pub(crate) use browser_sessions::BrowserSessionRepository;
 pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use consents::ConsentRepository;
 pub(crate) use device_grants::DeviceGrantRepository;
+pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
+pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
 pub(crate) use passwords::{BreachList, CommonPasswords};
-pub(crate) use roles::RoleRepository;
+pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 pub(crate) use user_import::UserImportStore;
 
@@ -83,14 +87,13 @@ pub(crate) trait UserRepository: Send + Sync {
         verification: &EmailToken,
         interval: TimeDelta,
     ) -> Result<Registered, PortError>;
-    /// Inserts a user. `false`, with nothing changed, when the address is taken.
+    /// Inserts a user. `false`, with nothing changed, when the address is taken. `Unavailable` when one of the roles was
+    /// deleted a moment ago.
     async fn create(&self, user: &User) -> Result<bool, PortError>;
     /// The user of an address.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError>;
     /// The user of an id.
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError>;
-    /// Users by id, which is by creation.
-    async fn list(&self, page: &PageRequest) -> Result<Page<User>, PortError>;
     /// Sets the name if the user was not changed after `unless_changed_since`; `false` when there is none such.
     async fn rename(
         &self,

@@ -65,8 +65,12 @@ impl MailedToken {
 impl MailedToken {
     /// The mail that lets its reader set a new password.
     pub(crate) fn reset_mail(&self, to: &Email, issuer: &str) -> Mail {
-        let link = format!("{issuer}/auth/password/reset?token={}", self.token);
-        Mail::PasswordReset { to: to.clone(), link, code: self.code_in_halves() }
+        Mail::PasswordReset { to: to.clone(), link: self.reset_link(issuer), code: self.code_in_halves() }
+    }
+
+    /// The link in that mail.
+    pub(crate) fn reset_link(&self, issuer: &str) -> String {
+        format!("{issuer}/auth/password/reset?token={}", self.token)
     }
 }
 

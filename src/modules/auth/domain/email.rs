@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::kernel::error::ValueFault;
+use crate::kernel::{UserId, error::ValueFault};
 
 /// An address in its canonical form: lower case, so that one mailbox is one account. A dot-atom local part and a host name
 /// (RFC 5321 §4.1.2 without quoted strings, comments and address literals, which no account needs).
@@ -21,6 +21,12 @@ impl Email {
             return Err(wrong());
         }
         Ok(Self(text.to_ascii_lowercase()))
+    }
+
+    /// What stands in the place of a deleted user's address, so that the address is free: RFC 2606 §2 keeps its domain from
+    /// ever being anybody's.
+    pub(crate) fn of_deleted(user: UserId) -> Self {
+        Self(format!("{user}@deleted.invalid"))
     }
 
     /// The canonical text.

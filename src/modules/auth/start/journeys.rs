@@ -1,5 +1,7 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod users;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use actix_web::{
@@ -88,6 +90,7 @@ fn configuration() -> config::AuthConfig {
             hashing_timeout: Span::secs(5),
         },
         lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
+        idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
         master_key: None,
         previous_master_keys: Vec::new(),
         oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },

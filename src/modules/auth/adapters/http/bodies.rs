@@ -255,6 +255,7 @@ impl SessionBody {
     }
 }
 
+/// As in every answer: UTC, with microseconds.
 pub(super) fn rfc3339(time: chrono::DateTime<chrono::Utc>) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }

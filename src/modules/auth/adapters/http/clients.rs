@@ -20,7 +20,7 @@ use crate::{
     kernel::units::Span,
     modules::auth::{
         application::{Administrator, Failure, client_view},
-        domain::{Actor, Client, ClientProof},
+        domain::{Client, ClientProof},
     },
     platform::http::{Fields, Problem, authentication::Caller},
 };
@@ -242,11 +242,7 @@ fn has_body(request: &HttpRequest) -> bool {
 }
 
 fn administrator(request: &HttpRequest, caller: &Caller) -> Administrator {
-    Administrator {
-        actor: Actor::of(&caller.0),
-        origin: origin_of(request),
-        permissions: Some(caller.0.scopes.clone()),
-    }
+    Administrator::of(&caller.0, origin_of(request))
 }
 
 fn answer(client: &Client) -> HttpResponse {

@@ -3,9 +3,9 @@
 use utoipa::OpenApi;
 
 use super::{
-    bodies, clients, jwks, log_in, log_out, me,
+    audit, bodies, clients, jwks, log_in, log_out, me,
     oauth::{discovery, introspect, revoke, token},
-    password, register, sessions, verify_email, verify_token,
+    password, register, roles, sessions, users, verify_email, verify_token,
 };
 
 #[derive(OpenApi)]
@@ -29,6 +29,19 @@ use super::{
         sessions::end,
         me::show,
         me::change,
+        users::list,
+        users::create,
+        users::show,
+        users::replace,
+        users::delete,
+        users::suspend,
+        users::activate,
+        users::set_roles,
+        roles::list,
+        roles::show,
+        roles::save,
+        roles::delete,
+        audit::list,
         jwks::show,
         clients::list,
         clients::create,
@@ -46,6 +59,8 @@ use super::{
     tags(
         (name = "auth", description = "Accounts, sessions and tokens"),
         (name = "oauth", description = "OAuth 2.1 and OpenID Connect"),
+        (name = "users", description = "Administration of accounts and roles"),
+        (name = "audit", description = "Who did what"),
     )
 )]
 struct AuthDocument;

@@ -9,7 +9,8 @@ use crate::{
     modules::auth::{api::AuthError, application::Failure},
     platform::http::{
         Problem, ProblemType,
-        problem::{self, CONFLICT, FORBIDDEN, INTERNAL, NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE},
+        authentication::forbidden,
+        problem::{self, CONFLICT, INTERNAL, NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE},
     },
 };
 
@@ -35,6 +36,18 @@ problems! {
         "There were too many failed logins for this account, or from this client. Wait as long as `Retry-After` says.";
     EMAIL_TAKEN = 409 "email-taken", "The address is taken",
         "There is an account with this address already. Log in, or use another address.";
+    OWN_ACCOUNT = 409 "own-account", "This is your own account",
+        "Nobody suspends or deletes the own account by administration. Another administrator, or the command line, can.";
+    LAST_ADMINISTRATOR = 409 "last-administrator", "This is the last administrator",
+        "After this change nobody could administer any more. Give the role `admin` to somebody else first.";
+    ROLE_IN_USE = 409 "role-in-use", "The role is in use",
+        "A user has the role, or another role inherits from it. Take it away there first.";
+    BUILT_IN_ROLE = 409 "built-in-role", "The role is built in",
+        "The roles `admin` and `user` exist always.";
+    IDEMPOTENCY_KEY_REUSED = 422 "idempotency-key-reused", "The Idempotency-Key was used for another request",
+        "A key stands for one request. Send the same request to get the same answer, or another key.";
+    IDEMPOTENCY_KEY_IN_USE = 409 "idempotency-key-in-use", "A request with this Idempotency-Key is being served",
+        "The first request with this key is not done yet. Send it again after `Retry-After` to get its answer.";
     REGISTRATION_CLOSED = 403 "registration-closed", "Registration is closed",
         "Accounts are made by administrators here.";
     INVALID_TOKEN = 422 "invalid-token", "The link or code is not valid",
@@ -55,13 +68,21 @@ impl From<Failure> for Problem {
             Failure::AccountSuspended => Problem::new(&ACCOUNT_SUSPENDED, detail),
             Failure::TooManyAttempts(wait) => Problem::new(&TOO_MANY_ATTEMPTS, detail).retry_after(wait),
             Failure::EmailTaken => Problem::new(&EMAIL_TAKEN, detail),
+            Failure::OwnAccount => Problem::new(&OWN_ACCOUNT, detail),
+            Failure::LastAdministrator => Problem::new(&LAST_ADMINISTRATOR, detail),
+            Failure::BeyondOwnPermissions(lacking) => forbidden(&lacking.join(" ")),
+            Failure::RoleInUse(_) => Problem::new(&ROLE_IN_USE, detail),
+            Failure::BuiltInRole => Problem::new(&BUILT_IN_ROLE, detail),
+            Failure::IdempotencyKeyReused => Problem::new(&IDEMPOTENCY_KEY_REUSED, detail),
+            Failure::IdempotencyKeyInUse => {
+                Problem::new(&IDEMPOTENCY_KEY_IN_USE, detail).retry_after(Duration::from_secs(1))
+            }
             Failure::RegistrationClosed => Problem::new(&REGISTRATION_CLOSED, detail),
             Failure::InvalidEmailToken => Problem::new(&INVALID_TOKEN, detail),
             Failure::InvalidRefreshToken => challenge(Problem::new(&INVALID_REFRESH_TOKEN, detail)),
             Failure::RefreshTokenReused => challenge(Problem::new(&REFRESH_TOKEN_REUSED, detail)),
-            Failure::NotFound => Problem::new(&NOT_FOUND, detail),
             Failure::ClientHasNoSecret => Problem::new(&CONFLICT, detail),
-            Failure::PermissionNotHeld(_) => Problem::new(&FORBIDDEN, detail),
+            Failure::NotFound | Failure::RoleNotFound => Problem::new(&NOT_FOUND, detail),
             Failure::PreconditionFailed => Problem::new(&PRECONDITION_FAILED, detail),
             Failure::Invalid(faults) => Problem::invalid(faults),
             Failure::Unavailable(why) => unavailable(&why),

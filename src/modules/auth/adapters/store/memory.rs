@@ -2,9 +2,15 @@
 
 mod authorizations;
 mod clients;
+mod directory;
+mod idempotency;
+mod roles;
 mod user_import;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,7 +24,7 @@ use crate::{
         },
         domain::{
             AuditEntry, Client, ClientGrant, Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash,
-            REGISTRATION_INTERVAL, REGISTRATION_MAILS, RoleName, Session, User, UserStatus,
+            REGISTRATION_INTERVAL, REGISTRATION_MAILS, Role, RoleCatalog, RoleName, Session, User, UserStatus,
         },
     },
 };
@@ -31,6 +37,8 @@ struct State {
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
     authorizations: authorizations::Authorizations,
+    roles: BTreeMap<RoleName, Role>,
+    answers: Vec<idempotency::Kept>,
     clients: Vec<Client>,
     client_grants: Vec<ClientGrant>,
     assertions: Vec<String>,
@@ -109,6 +117,10 @@ impl UserRepository for MemoryStore {
 
     async fn create(&self, user: &User) -> Result<bool, PortError> {
         let mut state = self.state();
+        let catalog = RoleCatalog::with_kept(state.roles.clone());
+        if user.roles.iter().any(|role| !catalog.0.contains_key(role)) {
+            return Err(PortError::Unavailable("a role of the user was deleted meanwhile".to_owned()));
+        }
         let is_free = state.users.iter().all(|kept| kept.email != user.email);
         if is_free {
             state.users.push(user.clone());
@@ -122,16 +134,6 @@ impl UserRepository for MemoryStore {
 
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
         Ok(self.state().users.iter().find(|user| user.id == id).cloned())
-    }
-
-    async fn list(&self, page: &PageRequest) -> Result<Page<User>, PortError> {
-        let mut users = self.state().users.clone();
-        users.sort_by_key(|user| user.id);
-        let after = page.cursor.clone();
-        let mut rest = users.into_iter().filter(|user| after.as_ref().is_none_or(|after| user.id.to_string() > *after));
-        let items: Vec<User> = rest.by_ref().take(page.limit as usize).collect();
-        let next_cursor = rest.next().and(items.last()).map(|user| user.id.to_string());
-        Ok(Page { items, next_cursor })
     }
 
     async fn rename(

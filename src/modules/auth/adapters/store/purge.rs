@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Store,
-    entities::{email_token, session},
+    entities::{email_token, idempotency_key, session},
 };
 use crate::modules::auth::application::PortError;
 
@@ -47,6 +47,11 @@ impl Store {
             let is_full = sessions.len() as u64 == BATCH || tokens.len() as u64 == BATCH;
             session::Entity::delete_many().filter(session::Column::Id.is_in(sessions)).exec(&transaction).await?;
             email_token::Entity::delete_many().filter(email_token::Column::Id.is_in(tokens)).exec(&transaction).await?;
+            // Answers are kept for a day and asked for by hand: there are never so many that a batch would matter.
+            idempotency_key::Entity::delete_many()
+                .filter(idempotency_key::Column::ExpiresAt.lt(now))
+                .exec(&transaction)
+                .await?;
             transaction.commit().await?;
             Ok(is_full)
         };

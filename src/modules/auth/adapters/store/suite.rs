@@ -2,6 +2,9 @@
 
 pub(super) mod authorizations;
 pub(super) mod clients;
+mod directory;
+mod idempotency;
+mod roles;
 pub(super) mod user_import;
 
 use std::sync::Arc;
@@ -22,6 +25,10 @@ use crate::{
     },
     platform::random::SystemRandom,
 };
+
+pub(super) use directory::directory;
+pub(super) use idempotency::idempotency;
+pub(super) use roles::roles;
 
 fn at(secs: i64) -> DateTime<Utc> {
     // Microseconds that end in zeros and ones that do not must compare alike.
@@ -85,7 +92,6 @@ pub(super) async fn users<S: UserRepository + 'static>(store: Arc<S>) {
     registrations_of_an_address_nobody_has_verified(&*store).await;
     verification(store.clone()).await;
     changes(&*store).await;
-    pages(&*store).await;
 }
 
 async fn registration(store: &impl UserRepository) {
@@ -205,20 +211,6 @@ async fn changes(store: &impl UserRepository) {
     store.renew_hash(joan.id, &hash("hash"), &hash("new")).await.unwrap();
     let now = store.find(joan.id).await.unwrap().unwrap();
     assert_eq!((now.display_name, now.updated_at, now.password_hash), (None, at(3), hash("new")));
-}
-
-async fn pages(store: &impl UserRepository) {
-    let mut page = PageRequest { limit: 3, cursor: None };
-    let mut seen = Vec::new();
-    loop {
-        let found = store.list(&page).await.unwrap();
-        assert!(found.items.len() <= 3);
-        seen.extend(found.items.into_iter().map(|user| user.id));
-        let Some(cursor) = found.next_cursor else { break };
-        page.cursor = Some(cursor);
-    }
-    assert_eq!(seen.len(), 6, "ada, grace, edith, olga, mary, joan");
-    assert!(seen.is_sorted());
 }
 
 /// Every promise of [`SessionRepository`].

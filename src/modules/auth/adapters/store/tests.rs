@@ -43,6 +43,9 @@ async fn in_memory() {
     suite::users(Arc::new(MemoryStore::default())).await;
     suite::sessions(Arc::new(MemoryStore::default())).await;
     suite::audit(Arc::new(MemoryStore::default())).await;
+    suite::roles(Arc::new(MemoryStore::default())).await;
+    suite::directory(Arc::new(MemoryStore::default())).await;
+    suite::idempotency(Arc::new(MemoryStore::default())).await;
     suite::clients::clients(Arc::new(MemoryStore::default())).await;
     suite::user_import::user_import(Arc::new(MemoryStore::default())).await;
 }
@@ -56,6 +59,12 @@ async fn on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
+    suite::roles(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::directory(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::idempotency(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
     suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::user_import::user_import(Arc::new(Store::new(sqlite(&folder).await))).await;
@@ -66,6 +75,9 @@ async fn on_postgres() {
     suite::users(Arc::new(Store::new(postgres("suite_users").await))).await;
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
     suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
+    suite::roles(Arc::new(Store::new(postgres("suite_roles").await))).await;
+    suite::directory(Arc::new(Store::new(postgres("suite_directory").await))).await;
+    suite::idempotency(Arc::new(Store::new(postgres("suite_idempotency").await))).await;
     suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
     suite::user_import::user_import(Arc::new(Store::new(postgres("suite_import").await))).await;
 }
@@ -162,6 +174,28 @@ async fn two_instances_migrate_one_file_at_once() {
     assert!(migration_status::<Migrator>(&one).await.unwrap().iter().all(|m| m.applied));
     two.close().await;
     one.close().await;
+}
+
+/// Whoever has the database's password for the product cannot quietly change what the audit log says.
+async fn the_audit_log_refuses_changes(database: Database) {
+    let store = Arc::new(Store::new(database.clone()));
+    suite::audit(store).await;
+    for statement in ["UPDATE audit_entries SET action = 'nothing'", "DELETE FROM audit_entries"] {
+        let transaction = database.begin().await.unwrap();
+        let refused = transaction.execute_unprepared(statement).await.unwrap_err();
+        assert!(refused.to_string().contains("append-only"), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_is_append_only_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    the_audit_log_refuses_changes(sqlite(&folder).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_is_append_only_on_postgres() {
+    the_audit_log_refuses_changes(postgres("suite_append_only").await).await;
 }
 
 async fn what_has_expired_is_purged(database: Database) {

@@ -3,25 +3,30 @@
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
-use super::{Store, corrupt, entities::user, users};
+use super::{Store, corrupt, entities::user, roles, users};
 use crate::modules::auth::{
     application::{PortError, UserImportStore},
-    domain::{Email, User},
+    domain::{Email, RoleName, User},
 };
 
 #[async_trait]
 impl UserImportStore for Store {
     async fn insert_all(&self, users: &[User]) -> Result<Vec<bool>, PortError> {
+        let wanted_roles: Vec<RoleName> = users.iter().flat_map(|user| user.roles.clone()).collect();
         let insert = || async {
             let transaction = self.database.begin().await?;
+            if !roles::hold(&transaction, &wanted_roles).await? {
+                return Ok(None);
+            }
             let mut inserted = Vec::with_capacity(users.len());
             for user in users {
                 inserted.push(users::insert(&transaction, user).await?);
             }
             transaction.commit().await?;
-            Ok(inserted)
+            Ok(Some(inserted))
         };
-        Ok(self.database.run("import_users", insert).await?)
+        let inserted = self.database.run("import_users", insert).await?;
+        inserted.ok_or_else(|| PortError::Unavailable("a role of the users was deleted meanwhile".to_owned()))
     }
 
     async fn taken(&self, emails: &[Email]) -> Result<Vec<Email>, PortError> {

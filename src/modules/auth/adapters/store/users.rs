@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     sea_query::{ExprTrait as _, OnConflict},
 };
 use uuid::Uuid;
@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::{
     Store, corrupt, email_tokens,
     entities::{session, user, user_role},
-    sessions,
+    roles, sessions,
 };
 use crate::{
-    kernel::{Page, PageRequest, UserId},
+    kernel::UserId,
     modules::auth::{
         application::{EmailProof, PasswordChange, PortError, Registered, RevokedSession, UserRepository},
         domain::{
@@ -52,11 +52,15 @@ impl UserRepository for Store {
     async fn create(&self, user: &User) -> Result<bool, PortError> {
         let create = || async {
             let transaction = self.database.begin().await?;
+            if !roles::hold(&transaction, &user.roles).await? {
+                return Ok(None);
+            }
             let created = insert(&transaction, user).await?;
             transaction.commit().await?;
-            Ok(created)
+            Ok(Some(created))
         };
-        Ok(self.database.run("create_user", create).await?)
+        let created = self.database.run("create_user", create).await?;
+        created.ok_or_else(|| PortError::Unavailable("a role of the user was deleted meanwhile".to_owned()))
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PortError> {
@@ -69,34 +73,6 @@ impl UserRepository for Store {
         let find = || user::Entity::find_by_id(id.0).one(self.database.reader());
         let row = self.database.run("find_user", find).await?;
         self.with_roles(row).await
-    }
-
-    async fn list(&self, page: &PageRequest) -> Result<Page<User>, PortError> {
-        let after = match &page.cursor {
-            Some(cursor) => {
-                Some(Uuid::parse_str(cursor).map_err(|_| PortError::Internal("a wrong cursor".to_owned()))?)
-            }
-            None => None,
-        };
-        let limit = page.limit.clamp(1, PageRequest::MAX);
-        let find = || async {
-            let mut query = user::Entity::find().order_by_asc(user::Column::Id).limit(u64::from(limit) + 1);
-            if let Some(after) = after {
-                query = query.filter(user::Column::Id.gt(after));
-            }
-            let rows = query.all(self.database.reader()).await?;
-            let roles = roles_of(self.database.reader(), rows.iter().map(|row| row.id)).await?;
-            Ok((rows, roles))
-        };
-        let (mut rows, mut roles) = self.database.run("list_users", find).await?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
-        let items = rows.into_iter().map(|row| {
-            let roles = roles.remove(&row.id).unwrap_or_default();
-            user_of(row, &roles)
-        });
-        Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor })
     }
 
     async fn rename(
@@ -320,7 +296,7 @@ async fn taken(
     Ok(Registered::Taken { owner: UserId(owner), notify })
 }
 
-async fn roles_of(
+pub(super) async fn roles_of(
     connection: &impl ConnectionTrait,
     users: impl Iterator<Item = Uuid>,
 ) -> Result<HashMap<Uuid, Vec<String>>, DbErr> {
@@ -349,7 +325,7 @@ fn row_of(user: &User) -> user::ActiveModel {
     }
 }
 
-fn user_of(row: user::Model, roles: &[String]) -> Result<User, PortError> {
+pub(super) fn user_of(row: user::Model, roles: &[String]) -> Result<User, PortError> {
     let roles = roles.iter().map(|role| RoleName::parse(role)).collect::<Result<_, _>>();
     let display_name = row.display_name.as_deref().map(DisplayName::parse).transpose();
     Ok(User {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 fn pair(algorithm: SigningAlgorithm) -> (EncodingKey, Value) {
-    let made = generate(algorithm, DateTime::UNIX_EPOCH).unwrap().unwrap();
+    let made = generate(algorithm).unwrap().unwrap();
     (encoding_key(algorithm, &made.private_key).unwrap(), serde_json::from_str(&made.public_jwk).unwrap())
 }
 
