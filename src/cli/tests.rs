@@ -133,7 +133,12 @@ fn users_of_another_system_are_imported() {
     assert!(run("vestibule user list --format json").1.contains("\"items\": []"), "nothing is kept");
     let (code, results, messages) = import("");
     assert_eq!((code, counts(&results)), (failed.clone(), [1, 0, 2]));
-    assert_snapshot!(messages, @"");
+    assert_snapshot!(messages, @r#"
+    line 2: /password_hash: to compare with this hash would take too much time or memory (costly-hash)
+    line 3: /email: expected an address such as name@example.com (invalid-email)
+    line 3: /roles/0: there is no role "king" (unknown-role)
+    error: 2 lines were refused
+    "#);
     let (_, results, messages) = import("");
     assert_eq!(counts(&results), [0, 0, 3]);
     assert!(messages.contains("line 1: /email: there is an account with this address already (email-taken)"));

@@ -1,8 +1,10 @@
 //! `[auth]`: accounts, tokens, passwords.
 
 mod breach_list;
+mod captcha;
 mod oauth;
 mod pages;
+mod second_factor;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +17,10 @@ use crate::{
 };
 
 pub use breach_list::BreachListConfig;
+pub use captcha::{CaptchaConfig, CaptchaPlace, CaptchaProvider};
 pub use oauth::OAuthConfig;
 pub use pages::PagesConfig;
+pub use second_factor::{MfaConfig, StepUpConfig};
 
 /// `[auth]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -36,6 +40,10 @@ pub struct AuthConfig {
     pub lockout: LockoutConfig,
     /// `[auth.idempotency]`.
     pub idempotency: IdempotencyConfig,
+    /// `[auth.mfa]`.
+    pub mfa: MfaConfig,
+    /// `[auth.step_up]`.
+    pub step_up: StepUpConfig,
     /// 32 random bytes, as base64 or hexadecimal, that secrets in the database are sealed with; absent: in the clear.
     pub master_key: Option<String>,
     /// The master keys before it: what they sealed is read, and sealed again.
@@ -45,6 +53,8 @@ pub struct AuthConfig {
     pub oauth: OAuthConfig,
     /// `[auth.pages]`.
     pub pages: PagesConfig,
+    /// `[auth.captcha]`: a riddle for people; absent: none is asked for.
+    pub captcha: Option<CaptchaConfig>,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -137,6 +147,8 @@ pub struct LockoutConfig {
     pub window: Span,
     /// How long it stays locked.
     pub cooldown: Span,
+    /// A client address, which many people can share, may fail this many times as often as an account.
+    pub client_factor: u32,
 }
 
 /// `[auth.idempotency]`.
@@ -201,7 +213,8 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     must(password.hashing_threads <= 256, "password.hashing_threads", "expected at most 256");
     must((1..=65_536).contains(&password.hashing_queue), "password.hashing_queue", "expected 1 to 65536");
     must(!password.hashing_timeout.get().is_zero(), "password.hashing_timeout", "expected more than zero");
-    for (key, detail) in password.breach_list.iter().flat_map(BreachListConfig::faults) {
+    let breach_list = password.breach_list.iter().flat_map(BreachListConfig::faults);
+    for (key, detail) in breach_list.chain(config.captcha.iter().flat_map(CaptchaConfig::faults)) {
         must(false, key, detail);
     }
     for (key, fault) in master_key_faults(config) {
@@ -209,7 +222,9 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     }
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
+    must(config.lockout.client_factor >= 2, "lockout.client_factor", "expected at least 2");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
+    second_factor::check(config, &mut must);
     oauth::check(&config.oauth, &mut must);
     faults.extend(pages::check(&config.pages));
     faults

@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod journeys;
+mod limits;
+mod second_factor;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +15,7 @@ use vestibule_migration::auth::Migrator;
 
 use super::{
     adapters::{
-        attempts::MemoryAttempts,
+        captcha::SiteVerify,
         http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::{CommonLists, PooledPasswords, breach_list},
@@ -23,9 +25,10 @@ use super::{
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, Audit, Authenticate, Idempotency, ImportUsers, IssueTokens, LogIn, LogOut,
-        Mailer, ManageClients, ManagePasswords, ManageRoles, OAuthSettings, PasswordHasher, PasswordPolicy, Profile,
-        Refresh, Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings, TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, Audit, Authenticate, Captcha, Idempotency, ImportUsers, IssueTokens, LogIn,
+        LogOut, Mailer, ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings, PasswordHasher,
+        PasswordPolicy, Profile, Refresh, Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings,
+        StepUp, TokenSigner, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
@@ -84,6 +87,7 @@ struct Core {
     store: Arc<Store>,
     issuer: Arc<dyn TokenSigner>,
     keys: Arc<SigningKeys>,
+    sealer: Arc<Sealer>,
     passwords: Arc<dyn PasswordHasher>,
     policy: PasswordPolicy,
     settings: Arc<Settings>,
@@ -108,7 +112,17 @@ impl Auth {
             clock: clock.clone(),
             revoked_here,
         });
-        let attempts = Arc::new(MemoryAttempts::new(&config.lockout, clock.clone()));
+        let attempts = Arc::new(limits::passwords(&core, config, &clock));
+        let audit = core.audit(&clock, &random);
+        let codes = second_factor::codes(&core, config, &random);
+        second_factor::reseal(&core, &codes).await?;
+        let authenticate = Authenticate {
+            users: core.store.clone(),
+            passwords: core.passwords.clone(),
+            attempts: attempts.clone(),
+            second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
+            settings: core.settings.clone(),
+        };
         let refresh = Refresh {
             users: core.store.clone(),
             sessions: core.store.clone(),
@@ -136,13 +150,9 @@ impl Auth {
                 random: random.clone(),
                 settings: core.settings.clone(),
             },
+            captcha: captcha(&core, config, &clock),
             log_in: LogIn {
-                authenticate: Authenticate {
-                    users: core.store.clone(),
-                    passwords: core.passwords.clone(),
-                    attempts: attempts.clone(),
-                    settings: core.settings.clone(),
-                },
+                authenticate: authenticate.clone(),
                 sessions: core.store.clone(),
                 tokens: tokens.clone(),
                 clock: clock.clone(),
@@ -153,7 +163,7 @@ impl Auth {
                 clients: core.store.clone(),
                 keys: Arc::new(JwkClientKeys),
                 digests: core.issuer.clone(),
-                attempts: Arc::new(MemoryAttempts::new(&config.lockout, clock.clone())),
+                attempts: Arc::new(limits::clients(&core, config, &clock)),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
@@ -216,7 +226,26 @@ impl Auth {
                 clock: clock.clone(),
                 kept_for: delta(config.idempotency.kept_for),
             },
-            audit: core.audit(&clock, &random),
+            totp: ManageTotp {
+                users: core.store.clone(),
+                sessions: core.store.clone(),
+                store: core.store.clone(),
+                codes,
+                digests: core.issuer.clone(),
+                authenticate: authenticate.clone(),
+                audit: audit.clone(),
+                clock: clock.clone(),
+                random: random.clone(),
+            },
+            step_up: StepUp {
+                users: core.store.clone(),
+                sessions: core.store.clone(),
+                authenticate,
+                audit: audit.clone(),
+                clock: clock.clone(),
+                settings: core.settings.clone(),
+            },
+            audit,
             profile: Profile { users: core.store.clone(), clock: clock.clone() },
             api: api.clone(),
             verifier: parts.verifier,
@@ -281,7 +310,9 @@ impl Core {
         database::migrate_up::<Migrator>(&database).await.map_err(cannot("bring the database's schema up to date"))?;
         let store = Arc::new(Store::new(database.clone()));
         let settings = Arc::new(settings_of(config));
-        let keys = SigningKeys::load((*store).clone(), key_rules(config, &settings)?, clock.clone(), &**random).await;
+        let rules = key_rules(config, &settings)?;
+        let sealer = rules.sealer.clone();
+        let keys = SigningKeys::load((*store).clone(), rules, clock.clone(), &**random).await;
         let keys = Arc::new(keys.map_err(cannot("load the signing keys"))?);
         let issuer = JwtIssuer::new(keys.clone(), settings.clone(), clock.clone(), random.clone());
         let passwords = PooledPasswords::start(&config.password).map_err(cannot("start password hashing"))?;
@@ -291,7 +322,16 @@ impl Core {
             breaches: breaches.map_err(cannot("open the list of breaches"))?,
             breaches_fail_open: config.password.breach_list.as_ref().is_some_and(|list| list.fail_open),
         };
-        Ok(Self { database, store, issuer: Arc::new(issuer), keys, passwords: Arc::new(passwords), policy, settings })
+        Ok(Self {
+            database,
+            store,
+            issuer: Arc::new(issuer),
+            keys,
+            sealer,
+            passwords: Arc::new(passwords),
+            policy,
+            settings,
+        })
     }
 
     fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {
@@ -486,6 +526,13 @@ fn is_development(issuer: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
+/// The guard against programs, as configured.
+fn captcha(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) -> Captcha {
+    let Some(wanted) = &config.captcha else { return Captcha::default() };
+    let failures = Arc::new(limits::captcha(core, config, wanted, clock));
+    Captcha::new(wanted, Arc::new(SiteVerify::new(wanted)), failures)
+}
+
 async fn connect(config: &AuthConfig, database: &DatabaseConfig) -> Result<Database, StartError> {
     let database = config.database.as_ref().unwrap_or(database);
     let connected: Result<_, DatabaseError> = Database::connect(&database.url, database.max_connections).await;
@@ -514,6 +561,7 @@ fn settings_of(config: &AuthConfig) -> Settings {
         refresh_ttl: delta(config.tokens.refresh_ttl),
         session_ttl: delta(config.tokens.session_ttl),
         refresh_reuse_leeway: delta(config.tokens.refresh_reuse_leeway),
+        step_up_max_age: delta(config.step_up.max_age),
         keys_max_age: (delta(config.tokens.key_publish_delay) - KEYS_LAG)
             .clamp(TimeDelta::zero(), TimeDelta::minutes(5)),
         oauth: OAuthSettings {

@@ -178,7 +178,8 @@ impl TestApp {
 
     /// A call straight at the process of a role, past the gateway.
     pub(crate) fn call_role(&self, role: &str, method: Method, path: &str) -> Call {
-        let process = self.processes.iter().find(|process| process.name == role || process.name == "all");
+        let named = |name: &str| self.processes.iter().find(|process| process.name == name);
+        let process = named(role).or_else(|| named("all"));
         let url = &process.expect("some process holds the role").url;
         Call::new(self.client.request(method, format!("{url}{path}")))
     }

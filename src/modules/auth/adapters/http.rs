@@ -11,6 +11,7 @@ mod lists;
 mod log_in;
 mod log_out;
 mod me;
+mod mfa;
 mod oauth;
 mod openapi;
 mod pages;
@@ -19,6 +20,7 @@ mod problems;
 mod register;
 mod roles;
 mod sessions;
+mod step_up;
 mod users;
 mod verify_email;
 mod verify_token;
@@ -39,8 +41,8 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            AdministerUsers, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles, Profile,
-            Refresh, Register, Sessions, Settings, VerifyEmail,
+            AdministerUsers, Audit, Captcha, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles,
+            ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
             oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
         },
         domain::Origin,
@@ -55,12 +57,15 @@ use crate::{
 pub(crate) struct UseCases {
     pub(crate) register: Register,
     pub(crate) verify_email: VerifyEmail,
+    pub(crate) captcha: Captcha,
     pub(crate) log_in: LogIn,
     pub(crate) refresh: Refresh,
     pub(crate) log_out: LogOut,
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) totp: ManageTotp,
+    pub(crate) step_up: StepUp,
     pub(crate) clients: ManageClients,
     pub(crate) authenticate_client: AuthenticateClient,
     pub(crate) client_credentials: ClientCredentials,
@@ -108,6 +113,15 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
         .configure(administration)
+        .service(resource("/auth/mfa", "GET").route(web::get().to(mfa::show)))
+        .service(
+            resource("/auth/mfa/totp", "POST, DELETE")
+                .route(web::post().to(mfa::begin))
+                .route(web::delete().to(mfa::disable)),
+        )
+        .service(resource("/auth/mfa/totp/confirm", "POST").route(web::post().to(mfa::confirm)))
+        .service(resource("/auth/mfa/recovery-codes", "POST").route(web::post().to(mfa::renew_codes)))
+        .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::step_up)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
         .configure(clients::configure)

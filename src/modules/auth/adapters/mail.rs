@@ -51,3 +51,6 @@ fn write(mail: Mail) -> (String, &'static str, String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

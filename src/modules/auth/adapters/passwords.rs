@@ -5,6 +5,8 @@ mod common;
 mod formats;
 mod hasher;
 mod pool;
+#[cfg(test)]
+mod suite;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
+mod attempts;
 mod audit;
 mod authorization_codes;
 mod browser_sessions;
@@ -15,12 +16,13 @@ mod interactions;
 mod keys;
 mod purge;
 mod roles;
+mod second_factors;
 mod sessions;
 mod user_import;
 mod users;
 
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

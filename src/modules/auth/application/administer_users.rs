@@ -64,6 +64,7 @@ impl AdministerUsers {
             status: if is_usable { UserStatus::Active } else { UserStatus::Pending },
             roles: wanted.roles,
             password_hash,
+            mfa_enabled: false,
             created_at: now,
             updated_at: now,
         };

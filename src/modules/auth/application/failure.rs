@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::PortError;
+use super::{Held, PortError};
 use crate::{
     kernel::{ErrorKind, FieldFault},
     modules::auth::api::AuthError,
@@ -18,6 +18,24 @@ pub(crate) enum Failure {
     /// The password is right, and a second factor is on.
     #[error("a code of the second factor is needed")]
     MfaRequired,
+    /// The password is right, the code of the second factor is not, or was used before.
+    #[error("the code is wrong, or was used before")]
+    InvalidCode,
+    /// There is a second factor already.
+    #[error("a second factor is on already")]
+    MfaEnabled,
+    /// There is no second factor.
+    #[error("there is no second factor")]
+    MfaNotEnabled,
+    /// There is no secret that waits for its first code.
+    #[error("there is no secret to confirm; begin with `POST /auth/mfa/totp`")]
+    MfaNotBegun,
+    /// The call wants a login, or a step-up, at most so many seconds ago and with every factor of the account.
+    #[error("this needs a login that is recent, and with every factor of the account")]
+    StepUpRequired(i64),
+    /// What the owner of an account alone may do, and an API key or an OAuth client tried.
+    #[error("this needs a token of a login with address and password")]
+    OwnerOnly,
     /// The password is right, the address not yet verified.
     #[error("the e-mail address has to be verified first")]
     EmailNotVerified,
@@ -27,6 +45,14 @@ pub(crate) enum Failure {
     /// Too many failed attempts for this account or from this client.
     #[error("too many failed attempts")]
     TooManyAttempts(Duration),
+    /// A riddle of this provider has to be solved first.
+    #[error("a captcha has to be solved first")]
+    CaptchaRequired {
+        /// Whose.
+        provider: &'static str,
+        /// The public key for its widget.
+        site_key: String,
+    },
     /// The address has an account already.
     #[error("there is an account with this address already")]
     EmailTaken,
@@ -90,15 +116,21 @@ impl Failure {
     /// The kind.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
-            Self::InvalidCredentials | Self::MfaRequired | Self::InvalidRefreshToken | Self::RefreshTokenReused => {
-                ErrorKind::Unauthenticated
-            }
-            Self::EmailNotVerified
+            Self::InvalidCredentials
+            | Self::MfaRequired
+            | Self::InvalidCode
+            | Self::StepUpRequired(_)
+            | Self::InvalidRefreshToken
+            | Self::RefreshTokenReused => ErrorKind::Unauthenticated,
+            Self::CaptchaRequired { .. }
+            | Self::EmailNotVerified
             | Self::AccountSuspended
             | Self::RegistrationClosed
+            | Self::OwnerOnly
             | Self::BeyondOwnPermissions(_) => ErrorKind::Forbidden,
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
             Self::EmailTaken
+            | Self::MfaEnabled
             | Self::ClientHasNoSecret
             | Self::OwnAccount
             | Self::LastAdministrator
@@ -106,7 +138,7 @@ impl Failure {
             | Self::BuiltInRole
             | Self::IdempotencyKeyInUse => ErrorKind::Conflict,
             Self::InvalidEmailToken | Self::Invalid(_) | Self::IdempotencyKeyReused => ErrorKind::Invalid,
-            Self::NotFound | Self::RoleNotFound => ErrorKind::NotFound,
+            Self::NotFound | Self::RoleNotFound | Self::MfaNotEnabled | Self::MfaNotBegun => ErrorKind::NotFound,
             Self::PreconditionFailed => ErrorKind::PreconditionFailed,
             Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::Internal(_) => ErrorKind::Internal,
@@ -119,6 +151,15 @@ impl From<PortError> for Failure {
         match error {
             PortError::Unavailable(detail) => Self::Unavailable(detail),
             PortError::Internal(detail) => Self::Internal(detail),
+        }
+    }
+}
+
+impl From<Held> for Failure {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::For(wait) => Self::TooManyAttempts(wait),
+            Held::Unknown(error) => error.into(),
         }
     }
 }

@@ -98,6 +98,7 @@ impl ImportUsers {
                 status: status.unwrap_or_else(|| self.status_of(one.email_verified)),
                 roles,
                 password_hash,
+                mfa_enabled: false,
                 created_at,
                 updated_at: now,
             }),

@@ -42,11 +42,11 @@ impl ManagePasswords {
     ) -> Result<(), Failure> {
         let caller_id = caller.user().ok_or(Failure::NotFound)?;
         let account = format!("password change of {caller_id}");
-        self.attempts.check(&account, client).map_err(Failure::TooManyAttempts)?;
+        self.attempts.check(&account, client).await?;
         let user = self.users.find(caller_id).await?.ok_or(Failure::NotFound)?;
         let verdict = self.passwords.verify(current, Some(&user.password_hash)).await?;
         let is_right = verdict != Verdict::Wrong;
-        self.attempts.settle(&account, client, is_right).map_err(Failure::TooManyAttempts)?;
+        self.attempts.settle(&account, client, is_right).await?;
         if !is_right {
             return Err(Failure::InvalidCredentials);
         }
@@ -111,7 +111,7 @@ impl ManagePasswords {
         new: &PlainPassword,
     ) -> Result<(), Failure> {
         let account = format!("password reset of {email}");
-        self.attempts.check(&account, client).map_err(Failure::TooManyAttempts)?;
+        self.attempts.check(&account, client).await?;
         let outcome = match self.users.find_by_email(email).await? {
             Some(user) => {
                 let hash = mailed_code_hash(&*self.tokens, &user.email, code);
@@ -121,7 +121,7 @@ impl ManagePasswords {
         };
         // A code that is right counts for nothing until it is spent: an unacceptable password is no guess.
         if outcome.is_ok() || outcome == Err(Failure::InvalidEmailToken) {
-            self.attempts.settle(&account, client, outcome.is_ok()).map_err(Failure::TooManyAttempts)?;
+            self.attempts.settle(&account, client, outcome.is_ok()).await?;
         }
         outcome
     }

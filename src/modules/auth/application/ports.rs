@@ -1,9 +1,11 @@
 //! What the use cases need from outside. An implementation keeps what the comments oblige it to; the suites in
 //! `adapters/store/suite.rs` hold every store to it.
 
+mod attempts;
 mod audit;
 mod authorization_codes;
 mod browser_sessions;
+mod captcha;
 mod clients;
 mod consents;
 mod device_grants;
@@ -12,10 +14,9 @@ mod idempotency;
 mod interactions;
 mod passwords;
 mod roles;
+mod second_factors;
 mod signing_keys;
 mod user_import;
-
-use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,9 +26,11 @@ use crate::{
     modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
 };
 
+pub(crate) use attempts::{AttemptCounters, AttemptLimiter, Held};
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use authorization_codes::AuthorizationCodeRepository;
 pub(crate) use browser_sessions::BrowserSessionRepository;
+pub(crate) use captcha::CaptchaVerifier;
 pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use consents::ConsentRepository;
 pub(crate) use device_grants::DeviceGrantRepository;
@@ -36,6 +39,7 @@ pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
 pub(crate) use passwords::{BreachList, CommonPasswords};
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
+pub(crate) use second_factors::{Confirmation, Enrolment, KeptTotp, OneTimePasswords, SecondFactorRepository};
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 pub(crate) use user_import::UserImportStore;
 
@@ -203,6 +207,8 @@ pub(crate) trait SessionRepository: Send + Sync {
     /// Spends a generation if it is the session's newest and the session lives: one atomic comparison and change. Exactly
     /// one of several concurrent calls with one generation gets `true`.
     async fn rotate(&self, rotation: &Rotation) -> Result<bool, PortError>;
+    /// Notes that the user of a living session proved again who it is, and how; `false` when it has ended.
+    async fn reauthenticate(&self, id: SessionId, methods: &str, now: DateTime<Utc>) -> Result<bool, PortError>;
     /// Ends a session. MUST set the end of its access tokens to at least `tokens_until`. `None` when it had ended before,
     /// or never was.
     async fn revoke(
@@ -295,17 +301,6 @@ pub(crate) trait TokenSigner: Send + Sync {
     fn digest(&self, text: &str) -> String;
     /// The public keys as a JWK Set (RFC 7517). MUST hold no secret.
     async fn jwks(&self) -> Result<String, PortError>;
-}
-
-/// Counts failed logins, and refuses more after too many.
-pub(crate) trait AttemptLimiter: Send + Sync {
-    /// Whether an attempt may go on now; else how long it has to wait. An attempt in a cooldown MUST NOT extend it. Known
-    /// and unknown accounts MUST behave alike.
-    fn check(&self, account: &str, client: IpAddr) -> Result<(), Duration>;
-    /// Notes how an attempt ended. The failure that reaches the limit MUST be refused too, and so MUST be every outcome,
-    /// right or wrong, of an attempt that began before the limit was reached. A success clears the account's failures and
-    /// nothing else.
-    fn settle(&self, account: &str, client: IpAddr, right: bool) -> Result<(), Duration>;
 }
 
 /// What is mailed.

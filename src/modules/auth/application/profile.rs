@@ -22,7 +22,7 @@ pub(crate) fn view_of(user: &User) -> UserView {
         display_name: user.display_name.as_ref().map(|name| name.as_str().to_owned()),
         status: user.status.as_str(),
         roles: user.role_names(),
-        mfa_enabled: false,
+        mfa_enabled: user.mfa_enabled,
         created_at: user.created_at,
         updated_at: user.updated_at,
     }

@@ -59,6 +59,7 @@ impl Register {
             status: if verify { UserStatus::Pending } else { UserStatus::Active },
             roles: vec![RoleName::user()],
             password_hash,
+            mfa_enabled: false,
             created_at: now,
             updated_at: now,
         };

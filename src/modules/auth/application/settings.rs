@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) refresh_ttl: TimeDelta,
     /// How long a session lasts at most, however often it is refreshed.
     pub(crate) session_ttl: TimeDelta,
+    /// How long ago a login may be for what is dangerous.
+    pub(crate) step_up_max_age: TimeDelta,
     /// For how long a spent refresh token answers with the token it already gave.
     pub(crate) refresh_reuse_leeway: TimeDelta,
     /// How long the published keys may be cached: not longer than a new one is published before it signs.

@@ -59,6 +59,8 @@ pub(crate) struct User {
     pub(crate) status: UserStatus,
     pub(crate) roles: Vec<RoleName>,
     pub(crate) password_hash: PasswordHash,
+    /// Whether a login asks for a second factor.
+    pub(crate) mfa_enabled: bool,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
 }
@@ -113,6 +115,7 @@ mod tests {
             status,
             roles: vec![RoleName::user()],
             password_hash: PasswordHash::from_text(String::new()),
+            mfa_enabled: false,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         };

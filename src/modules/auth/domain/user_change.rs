@@ -119,6 +119,7 @@ mod tests {
             status: UserStatus::Pending,
             roles: vec![RoleName::user()],
             password_hash: PasswordHash::from_text("hash".to_owned()),
+            mfa_enabled: false,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         }

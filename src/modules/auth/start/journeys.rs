@@ -1,5 +1,8 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod lockout;
+mod passwords;
+mod second_factor;
 mod users;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -89,11 +92,24 @@ fn configuration() -> config::AuthConfig {
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),
         },
-        lockout: config::LockoutConfig { failures: 5, window: Span::secs(900), cooldown: Span::secs(900) },
         idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
+        lockout: config::LockoutConfig {
+            failures: 5,
+            window: Span::secs(900),
+            cooldown: Span::secs(900),
+            client_factor: 10,
+        },
+        mfa: config::MfaConfig {
+            name: "Vestibule".to_owned(),
+            failures: 5,
+            window: Span::secs(900),
+            cooldown: Span::secs(900),
+        },
+        step_up: config::StepUpConfig { max_age: Span::secs(900) },
         master_key: None,
         previous_master_keys: Vec::new(),
         oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },
+        captcha: None,
         database: None,
     }
 }

@@ -5,7 +5,11 @@ use utoipa::ToSchema;
 
 use crate::{
     kernel::SessionId,
-    modules::auth::{api::UserView, application::IssuedTokens, domain::Session},
+    modules::auth::{
+        api::UserView,
+        application::{Enrolment, IssuedTokens},
+        domain::Session,
+    },
 };
 
 /// What `POST /auth/register` takes.
@@ -21,6 +25,19 @@ pub(super) struct RegisterBody {
     /// The name to show.
     #[schema(example = "Ada Lovelace")]
     display_name: Option<String>,
+    /// A solved captcha's token, where one is asked for.
+    captcha: Option<String>,
+}
+
+/// What `POST /auth/password/forgot` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct ForgotPasswordBody {
+    /// The address.
+    #[schema(format = "email", example = "ada@example.com")]
+    email: String,
+    /// A solved captcha's token, where one is asked for.
+    captcha: Option<String>,
 }
 
 /// What `POST /auth/verify-email` takes: a token, or an address and a code.
@@ -83,6 +100,44 @@ pub(super) struct LoginBody {
     /// The password.
     #[schema(format = "password", example = "correct horse battery staple")]
     password: String,
+    /// Where the account has a second factor: what the authenticator shows, or a recovery code.
+    #[schema(example = "123456")]
+    code: Option<String>,
+    /// A solved captcha's token, where one is asked for: after failed logins.
+    captcha: Option<String>,
+}
+
+/// What `POST /auth/mfa/totp/confirm` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct CodeBody {
+    /// What the authenticator shows.
+    #[schema(example = "123456")]
+    code: String,
+}
+
+/// What `DELETE /auth/mfa/totp` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct PasswordAndCodeBody {
+    /// The password.
+    #[schema(format = "password", example = "correct horse battery staple")]
+    password: String,
+    /// What the authenticator shows, or a recovery code.
+    #[schema(example = "123456")]
+    code: String,
+}
+
+/// What `POST /auth/step-up` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct StepUpBody {
+    /// The password.
+    #[schema(format = "password", example = "correct horse battery staple")]
+    password: String,
+    /// Where the account has a second factor: what the authenticator shows, or a recovery code.
+    #[schema(example = "123456")]
+    code: Option<String>,
 }
 
 /// What `POST /auth/refresh` takes.
@@ -139,6 +194,42 @@ impl From<IssuedTokens> for TokensBody {
             refresh_expires_in: issued.refresh_expires_in,
         }
     }
+}
+
+/// A secret for an authenticator (RFC 6238: SHA-1, six digits, 30 seconds).
+#[derive(Serialize, ToSchema)]
+pub(super) struct EnrolmentBody {
+    /// To type: base 32.
+    #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
+    secret: String,
+    /// As a link.
+    #[schema(example = "otpauth://totp/Vestibule:ada%40example.com?secret=JBSWY3DPEHPK3PXP&issuer=Vestibule")]
+    otpauth_uri: String,
+    /// The link as a QR code: an SVG document.
+    qr_svg: String,
+}
+
+impl From<Enrolment> for EnrolmentBody {
+    fn from(enrolment: Enrolment) -> Self {
+        Self { secret: enrolment.secret, otpauth_uri: enrolment.otpauth_uri, qr_svg: enrolment.qr_svg }
+    }
+}
+
+/// Recovery codes; each stands in for the authenticator once.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RecoveryCodesBody {
+    #[schema(example = json!(["7ZQ4-0N8C-XW2K-5H6T"]))]
+    pub(super) recovery_codes: Vec<String>,
+}
+
+/// What an account has beside its password.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FactorStatusBody {
+    /// Whether logins ask for a code.
+    pub(super) enabled: bool,
+    /// How many recovery codes are not used yet.
+    #[schema(example = 10)]
+    pub(super) recovery_codes_left: u64,
 }
 
 /// A user.

@@ -3,9 +3,9 @@
 use utoipa::OpenApi;
 
 use super::{
-    audit, bodies, clients, jwks, log_in, log_out, me,
+    audit, bodies, clients, jwks, log_in, log_out, me, mfa,
     oauth::{discovery, introspect, revoke, token},
-    password, register, roles, sessions, users, verify_email, verify_token,
+    password, register, roles, sessions, step_up, users, verify_email, verify_token,
 };
 
 #[derive(OpenApi)]
@@ -27,6 +27,12 @@ use super::{
         password::reset,
         sessions::list,
         sessions::end,
+        mfa::show,
+        mfa::begin,
+        mfa::confirm,
+        mfa::disable,
+        mfa::renew_codes,
+        step_up::step_up,
         me::show,
         me::change,
         users::list,

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
     UseCases,
-    bodies::{ChangePasswordBody, EmailBody, ResetPasswordBody},
+    bodies::{ChangePasswordBody, ForgotPasswordBody, ResetPasswordBody},
     client_of, counted,
     pages::{Next, Page, is_form},
     verify_email::{Link, NO_ADDRESS},
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     modules::auth::{
         application::Failure,
+        config::CaptchaPlace,
         domain::{Email, PlainPassword},
     },
     platform::http::{
@@ -63,11 +64,11 @@ pub(super) async fn ask(request: HttpRequest, cases: web::Data<UseCases>) -> Htt
 ///
 /// The page posts a form and gets a page, everybody else posts JSON.
 #[utoipa::path(
-    post, path = "/auth/password/forgot", tag = "auth", request_body = EmailBody,
+    post, path = "/auth/password/forgot", tag = "auth", request_body = ForgotPasswordBody,
     responses(
         (status = 200, description = "For a form: a page that says so, always", content_type = "text/html"),
         (status = 202, description = "Always, whether or not there is such an account"),
-        (status = 403, description = "For a form that is not ours: a page that says so", content_type = "text/html"),
+        (status = 403, description = "`captcha-required`; for a form that is not ours a page that says so"),
         (status = 422, description = "`validation-failed`"),
         (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
@@ -84,8 +85,11 @@ pub(super) async fn forgot(
     expect_json(&request)?;
     let mut fields = Fields::parse(&read_bounded(&request, payload.into_inner()).await?)?;
     let email = fields.required("email", Email::parse);
+    let captcha = fields.optional("captcha", |text| Ok(text.to_owned()));
     fields.finish()?;
     if let Some(email) = email {
+        let who = (&email, client_of(&request));
+        cases.captcha.demand(CaptchaPlace::Forgot, who, captcha.as_deref()).await?;
         cases.passwords.forgot(&email).await?;
     }
     Ok(HttpResponse::Accepted().finish())

@@ -10,7 +10,7 @@ use crate::{
     platform::http::{
         Problem, ProblemType,
         authentication::forbidden,
-        problem::{self, CONFLICT, INTERNAL, NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE},
+        problem::{self, CONFLICT, FORBIDDEN, INTERNAL, NOT_FOUND, PRECONDITION_FAILED, UNAVAILABLE},
     },
 };
 
@@ -28,12 +28,20 @@ problems! {
         "There is no such account, or the password is another one. Which of the two is never told.";
     MFA_REQUIRED = 401 "mfa-required", "A second factor is needed",
         "The password is right, and the account has a second factor. Send the same again with `code`: what the authenticator shows, or a recovery code.";
+    INVALID_CODE = 401 "invalid-code", "The code is wrong",
+        "The password is right, the code is not what the authenticator shows now, or it was used before. Each code works once: wait for the next one, or send a recovery code.";
+    STEP_UP_REQUIRED = 401 "step-up-required", "A recent login is needed",
+        "The call is dangerous, and the session's login is longer ago than `max_age` seconds, or lacks the account's second factor. Send password and code to `POST /auth/step-up`, then the call again.";
+    MFA_ENABLED = 409 "mfa-enabled", "There is a second factor already",
+        "Take it off first, by `DELETE /auth/mfa/totp`.";
     EMAIL_NOT_VERIFIED = 403 "email-not-verified", "The e-mail address is not verified",
         "Follow the link in the mail that was sent at registration, or ask for another by `POST /auth/verify-email/resend`.";
     ACCOUNT_SUSPENDED = 403 "account-suspended", "The account is suspended",
         "An administrator has suspended the account.";
     TOO_MANY_ATTEMPTS = 429 "too-many-attempts", "Too many failed attempts",
         "There were too many failed logins for this account, or from this client. Wait as long as `Retry-After` says.";
+    CAPTCHA_REQUIRED = 403 "captcha-required", "A captcha has to be solved",
+        "Show the widget of the provider that `captcha` names, with its site key, and send the same again with the token that it gives as `captcha`. A token works once.";
     EMAIL_TAKEN = 409 "email-taken", "The address is taken",
         "There is an account with this address already. Log in, or use another address.";
     OWN_ACCOUNT = 409 "own-account", "This is your own account",
@@ -64,9 +72,15 @@ impl From<Failure> for Problem {
         match failure {
             Failure::InvalidCredentials => challenge(Problem::new(&INVALID_CREDENTIALS, detail)),
             Failure::MfaRequired => challenge(Problem::new(&MFA_REQUIRED, detail)),
+            Failure::InvalidCode => challenge(Problem::new(&INVALID_CODE, detail)),
+            Failure::StepUpRequired(max_age) => step_up(detail, max_age),
+            Failure::MfaEnabled => Problem::new(&MFA_ENABLED, detail),
+            Failure::OwnerOnly => Problem::new(&FORBIDDEN, detail),
             Failure::EmailNotVerified => Problem::new(&EMAIL_NOT_VERIFIED, detail),
             Failure::AccountSuspended => Problem::new(&ACCOUNT_SUSPENDED, detail),
             Failure::TooManyAttempts(wait) => Problem::new(&TOO_MANY_ATTEMPTS, detail).retry_after(wait),
+            Failure::CaptchaRequired { provider, site_key } => Problem::new(&CAPTCHA_REQUIRED, detail)
+                .with_member("captcha", serde_json::json!({"provider": provider, "site_key": site_key})),
             Failure::EmailTaken => Problem::new(&EMAIL_TAKEN, detail),
             Failure::OwnAccount => Problem::new(&OWN_ACCOUNT, detail),
             Failure::LastAdministrator => Problem::new(&LAST_ADMINISTRATOR, detail),
@@ -82,7 +96,9 @@ impl From<Failure> for Problem {
             Failure::InvalidRefreshToken => challenge(Problem::new(&INVALID_REFRESH_TOKEN, detail)),
             Failure::RefreshTokenReused => challenge(Problem::new(&REFRESH_TOKEN_REUSED, detail)),
             Failure::ClientHasNoSecret => Problem::new(&CONFLICT, detail),
-            Failure::NotFound | Failure::RoleNotFound => Problem::new(&NOT_FOUND, detail),
+            Failure::NotFound | Failure::RoleNotFound | Failure::MfaNotEnabled | Failure::MfaNotBegun => {
+                Problem::new(&NOT_FOUND, detail)
+            }
             Failure::PreconditionFailed => Problem::new(&PRECONDITION_FAILED, detail),
             Failure::Invalid(faults) => Problem::invalid(faults),
             Failure::Unavailable(why) => unavailable(&why),
@@ -108,6 +124,15 @@ fn unavailable(why: &str) -> Problem {
     tracing::warn!(event = "auth_unavailable", error = %why);
     Problem::new(&UNAVAILABLE, "a dependency or a capacity is missing at the moment")
         .retry_after(Duration::from_secs(1))
+}
+
+/// RFC 9470 §3.
+fn step_up(detail: String, max_age: i64) -> Problem {
+    let text = format!(
+        "Bearer error=\"insufficient_user_authentication\", error_description=\"{detail}\", max_age=\"{max_age}\""
+    );
+    let value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Bearer"));
+    Problem::new(&STEP_UP_REQUIRED, detail).with_member("max_age", max_age.into()).with_header(WWW_AUTHENTICATE, value)
 }
 
 /// RFC 9110 §15.5.2: a 401 names a way to authenticate.

@@ -1,5 +1,6 @@
 //! The tables, as sea-orm sees them. They never leave the store.
 
+pub(crate) mod attempt_counter;
 pub(crate) mod audit_entry;
 pub(crate) mod authorization_code;
 pub(crate) mod browser_session;
@@ -11,8 +12,10 @@ pub(crate) mod email_token;
 pub(crate) mod idempotency_key;
 pub(crate) mod interaction;
 pub(crate) mod oauth_client;
+pub(crate) mod recovery_code;
 pub(crate) mod role;
 pub(crate) mod session;
 pub(crate) mod signing_key;
+pub(crate) mod totp_factor;
 pub(crate) mod user;
 pub(crate) mod user_role;

@@ -1,10 +1,12 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
+mod attempts;
 mod authorizations;
 mod clients;
 mod directory;
 mod idempotency;
 mod roles;
+mod second_factors;
 mod user_import;
 
 use std::{
@@ -30,12 +32,14 @@ use crate::{
 };
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     users: Vec<User>,
     tokens: Vec<EmailToken>,
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
+    factors: second_factors::Factors,
+    attempts: std::collections::HashMap<String, crate::modules::auth::domain::Failures>,
     authorizations: authorizations::Authorizations,
     roles: BTreeMap<RoleName, Role>,
     answers: Vec<idempotency::Kept>,
@@ -45,7 +49,7 @@ struct State {
 }
 
 #[derive(Default)]
-pub(super) struct MemoryStore(Mutex<State>);
+pub(crate) struct MemoryStore(Mutex<State>);
 
 impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -305,6 +309,15 @@ impl SessionRepository for MemoryStore {
         session.sealed_successor = Some(rotation.sealed_successor.clone());
         session.expires_at = rotation.expires_at;
         session.access_expires_at = rotation.access_expires_at;
+        Ok(true)
+    }
+
+    async fn reauthenticate(&self, id: SessionId, methods: &str, now: DateTime<Utc>) -> Result<bool, PortError> {
+        let mut state = self.state();
+        let Some(session) = state.sessions.iter_mut().find(|session| session.id == id && session.is_alive(now)) else {
+            return Ok(false);
+        };
+        (session.authenticated_at, session.methods) = (now, methods.to_owned());
         Ok(true)
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Store,
-    entities::{email_token, idempotency_key, session},
+    entities::{attempt_counter, email_token, idempotency_key, session},
 };
 use crate::modules::auth::application::PortError;
 
@@ -44,7 +44,20 @@ impl Store {
                 .into_tuple()
                 .all(&transaction)
                 .await?;
-            let is_full = sessions.len() as u64 == BATCH || tokens.len() as u64 == BATCH;
+            let counters: Vec<String> = attempt_counter::Entity::find()
+                .select_only()
+                .column(attempt_counter::Column::Id)
+                .filter(attempt_counter::Column::ExpiresAt.lt(now))
+                .limit(BATCH)
+                .into_tuple()
+                .all(&transaction)
+                .await?;
+            let is_full = [sessions.len(), tokens.len(), counters.len()].iter().any(|len| *len as u64 == BATCH);
+            attempt_counter::Entity::delete_many()
+                .filter(attempt_counter::Column::Id.is_in(counters))
+                .filter(attempt_counter::Column::ExpiresAt.lt(now))
+                .exec(&transaction)
+                .await?;
             session::Entity::delete_many().filter(session::Column::Id.is_in(sessions)).exec(&transaction).await?;
             email_token::Entity::delete_many().filter(email_token::Column::Id.is_in(tokens)).exec(&transaction).await?;
             // Answers are kept for a day and asked for by hand: there are never so many that a batch would matter.

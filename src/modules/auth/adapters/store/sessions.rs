@@ -93,6 +93,24 @@ impl SessionRepository for Store {
         Ok(self.database.run("rotate_session", rotate).await?)
     }
 
+    async fn reauthenticate(&self, id: SessionId, methods: &str, now: DateTime<Utc>) -> Result<bool, PortError> {
+        let renew = || async {
+            let transaction = self.database.begin().await?;
+            let changed = session::Entity::update_many()
+                .col_expr(session::Column::AuthenticatedAt, now.into())
+                .col_expr(session::Column::Methods, methods.into())
+                .filter(session::Column::Id.eq(id.0))
+                .filter(session::Column::RevokedAt.is_null())
+                .filter(session::Column::ExpiresAt.gt(now))
+                .exec(&transaction)
+                .await?
+                .rows_affected;
+            transaction.commit().await?;
+            Ok(changed == 1)
+        };
+        Ok(self.database.run("reauthenticate_session", renew).await?)
+    }
+
     async fn revoke(
         &self,
         id: SessionId,

@@ -1,10 +1,12 @@
 //! What every store promises, as tests that run on each of them.
 
+mod attempts;
 pub(super) mod authorizations;
 pub(super) mod clients;
 mod directory;
 mod idempotency;
 mod roles;
+mod second_factors;
 pub(super) mod user_import;
 
 use std::sync::Arc;
@@ -26,9 +28,11 @@ use crate::{
     platform::random::SystemRandom,
 };
 
+pub(super) use attempts::attempts;
 pub(super) use directory::directory;
 pub(super) use idempotency::idempotency;
 pub(super) use roles::roles;
+pub(super) use second_factors::second_factors;
 
 fn at(secs: i64) -> DateTime<Utc> {
     // Microseconds that end in zeros and ones that do not must compare alike.
@@ -44,6 +48,7 @@ fn user(email: &str) -> User {
         status: UserStatus::Pending,
         roles: vec![RoleName::user()],
         password_hash: PasswordHash::from_text("hash".to_owned()),
+        mfa_enabled: false,
         created_at: at(0),
         updated_at: at(0),
     }
@@ -220,6 +225,7 @@ pub(super) async fn sessions<S: SessionRepository + UserRepository + 'static>(st
     passwords(store.clone()).await;
     rotation(store.clone(), &owner).await;
     revocation(&*store, &owner).await;
+    reauthentication(&*store, &owner).await;
 }
 
 async fn passwords<S: SessionRepository + UserRepository + 'static>(store: Arc<S>) {
@@ -310,6 +316,21 @@ async fn rotation<S: SessionRepository + 'static>(store: Arc<S>, owner: &User) {
     assert_eq!(store.rotate(&rotation(1, 0, 20)).await, Ok(true));
     assert!(store.revoke(session.id, "test", at(21), at(321)).await.unwrap().is_some());
     assert_eq!(store.rotate(&rotation(2, 0, 22)).await, Ok(false), "revoked");
+}
+
+async fn reauthentication(store: &impl SessionRepository, owner: &User) {
+    let (one, other) = (session(owner), session(owner));
+    for session in [&one, &other] {
+        assert_eq!(store.insert(session, Some(&owner.password_hash)).await, Ok(true));
+    }
+    assert_eq!(store.reauthenticate(one.id, "pwd", at(40)).await, Ok(true));
+    let kept = store.find(one.id).await.unwrap();
+    let renewed = Session { authenticated_at: at(40), methods: "pwd".to_owned(), ..one.clone() };
+    assert_eq!(kept, Some(renewed), "nothing else changes");
+    assert_eq!(store.find(other.id).await.unwrap(), Some(other.clone()));
+    assert_eq!(store.reauthenticate(one.id, "pwd otp", at(1_000)).await, Ok(false), "expired");
+    store.revoke(one.id, "test", at(41), at(341)).await.unwrap();
+    assert_eq!(store.reauthenticate(one.id, "pwd otp", at(42)).await, Ok(false), "ended");
 }
 
 async fn revocation(store: &impl SessionRepository, owner: &User) {

@@ -46,6 +46,8 @@ async fn in_memory() {
     suite::roles(Arc::new(MemoryStore::default())).await;
     suite::directory(Arc::new(MemoryStore::default())).await;
     suite::idempotency(Arc::new(MemoryStore::default())).await;
+    suite::second_factors(Arc::new(MemoryStore::default())).await;
+    suite::attempts(Arc::new(MemoryStore::default())).await;
     suite::clients::clients(Arc::new(MemoryStore::default())).await;
     suite::user_import::user_import(Arc::new(MemoryStore::default())).await;
 }
@@ -64,6 +66,8 @@ async fn on_sqlite() {
     suite::directory(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::idempotency(Arc::new(Store::new(sqlite(&folder).await))).await;
+    suite::second_factors(Arc::new(Store::new(sqlite(&folder).await))).await;
+    suite::attempts(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
@@ -78,6 +82,8 @@ async fn on_postgres() {
     suite::roles(Arc::new(Store::new(postgres("suite_roles").await))).await;
     suite::directory(Arc::new(Store::new(postgres("suite_directory").await))).await;
     suite::idempotency(Arc::new(Store::new(postgres("suite_idempotency").await))).await;
+    suite::second_factors(Arc::new(Store::new(postgres("suite_second_factors").await))).await;
+    suite::attempts(Arc::new(Store::new(postgres("suite_attempts").await))).await;
     suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
     suite::user_import::user_import(Arc::new(Store::new(postgres("suite_import").await))).await;
 }

@@ -320,6 +320,7 @@ fn row_of(user: &User) -> user::ActiveModel {
         display_name: Set(user.display_name.as_ref().map(|name| name.as_str().to_owned())),
         status: Set(user.status.as_str().to_owned()),
         password_hash: Set(user.password_hash.as_text().to_owned()),
+        mfa_enabled: Set(user.mfa_enabled),
         created_at: Set(user.created_at),
         updated_at: Set(user.updated_at),
     }
@@ -336,6 +337,7 @@ pub(super) fn user_of(row: user::Model, roles: &[String]) -> Result<User, PortEr
         status: UserStatus::parse(&row.status).map_err(|_| corrupt("status"))?,
         roles: roles.map_err(|_| corrupt("role"))?,
         password_hash: PasswordHash::from_text(row.password_hash),
+        mfa_enabled: row.mfa_enabled,
         created_at: row.created_at,
         updated_at: row.updated_at,
     })

@@ -9,7 +9,7 @@ use super::OAuthError;
 use crate::{
     kernel::Clock,
     modules::auth::{
-        application::{AttemptLimiter, ClientKeys, ClientRepository, Settings, TokenSigner},
+        application::{AttemptLimiter, ClientKeys, ClientRepository, Failure, Settings, TokenSigner},
         domain::{Client, ClientProof},
     },
 };
@@ -61,14 +61,14 @@ impl AuthenticateClient {
         };
         // By client and address together: who fails elsewhere keeps no client out.
         let account = format!("{id} {address}");
-        self.attempts.check(&account, address).map_err(OAuthError::too_many_attempts)?;
+        self.attempts.check(&account, address).await.map_err(Failure::from)?;
         let client = self.clients.find(&id).await?;
         let is_proven = match presented {
             Presented::Secret(_, secret) => self.knows_secret(client.as_ref(), secret),
             Presented::Assertion(_, assertion) => self.holds_key(client.as_ref(), assertion, endpoint).await?,
             Presented::Name(_) => false,
         };
-        self.attempts.settle(&account, address, is_proven).map_err(OAuthError::too_many_attempts)?;
+        self.attempts.settle(&account, address, is_proven).await.map_err(Failure::from)?;
         client.filter(|_| is_proven).ok_or_else(|| {
             tracing::warn!(event = "client_authentication_failed", %address, endpoint);
             OAuthError::invalid_client()

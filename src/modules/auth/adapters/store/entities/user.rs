@@ -12,6 +12,7 @@ pub(crate) struct Model {
     pub(crate) display_name: Option<String>,
     pub(crate) status: String,
     pub(crate) password_hash: String,
+    pub(crate) mfa_enabled: bool,
     pub(crate) created_at: ChronoDateTimeUtc,
     pub(crate) updated_at: ChronoDateTimeUtc,
 }
