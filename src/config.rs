@@ -35,6 +35,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where data is kept.
     pub database: DatabaseConfig,
+    /// Redis; absent: everything it would hold is in the process or the database.
+    pub redis: Option<RedisConfig>,
     /// Logging.
     pub log: LogConfig,
     /// Outgoing mail.

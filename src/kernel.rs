@@ -12,9 +12,9 @@ pub mod units;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ErrorKind, FieldFault};
-pub use ids::{SessionId, UserId};
+pub use ids::{ApiKeyId, SessionId, UserId};
 pub use page::{Page, PageRequest};
-pub use principal::{FIRST_PARTY, Principal, Subject};
+pub use principal::{API_KEY_CLIENT, API_KEY_PREFIX, FIRST_PARTY, Principal, Subject};
 pub use random::Random;
 pub use role::Role;
 pub use settings::{SettingFault, StartError};

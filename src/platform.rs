@@ -1,6 +1,7 @@
 //! Technical parts without business: HTTP, tokens, the database, mail, resilience, telemetry. Imports the kernel and IO
 //! crates, never a module.
 
+pub mod bell;
 // What only `auth` needs is left out of builds without it.
 #[cfg(feature = "auth")]
 pub mod database;
@@ -9,6 +10,8 @@ pub mod json;
 #[cfg(feature = "auth")]
 pub mod mail;
 pub mod random;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod resilience;
 pub mod sealing;
 pub mod telemetry;

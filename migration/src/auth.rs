@@ -9,6 +9,7 @@ mod m20261121_000004_audit;
 mod m20261121_000005_roles;
 mod m20261121_000006_audit_append_only;
 mod m20261121_000007_second_factors;
+mod m20261121_000008_api_keys;
 mod m20261121_000009_signing_keys;
 mod m20261121_000010_clients;
 mod m20261121_000011_authorizations;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_roles::Migration),
             Box::new(m20261121_000006_audit_append_only::Migration),
             Box::new(m20261121_000007_second_factors::Migration),
+            Box::new(m20261121_000008_api_keys::Migration),
             Box::new(m20261121_000009_signing_keys::Migration),
             Box::new(m20261121_000010_clients::Migration),
             Box::new(m20261121_000011_authorizations::Migration),

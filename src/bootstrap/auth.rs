@@ -7,8 +7,27 @@ use super::process::{ConfigureRoutes, Shared};
 use crate::{
     kernel::Role,
     modules::auth::{Auth, AuthParts},
+    platform::bell::{Bell, LocalBell},
 };
 use crate::{kernel::StartError, modules::auth::api::AuthApi, platform::http::HealthProbe};
+
+/// What instances wake each other by: Redis where that is configured.
+#[cfg(feature = "auth")]
+fn bell(shared: &Shared) -> Result<Arc<dyn Bell>, StartError> {
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &shared.config.redis {
+        let settings = crate::platform::redis::RedisSettings {
+            url: redis.url.clone(),
+            prefix: redis.prefix.clone(),
+            connect_timeout: redis.connect_timeout.get(),
+            response_timeout: redis.response_timeout.get(),
+        };
+        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
+        return Ok(Arc::new(crate::platform::redis::RedisBell::start(&settings).map_err(wrong)?));
+    }
+    let _ = shared;
+    Ok(Arc::new(LocalBell::default()))
+}
 
 /// The role as this process has it.
 pub(super) struct Placed {
@@ -28,6 +47,7 @@ impl Placed {
                 clock: shared.clock.clone(),
                 random: shared.random.clone(),
                 verifier: shared.verifier.clone(),
+                bell: bell(shared)?,
             })
             .await?;
             return Ok(Self { api: local.api(), local: Some(local) });

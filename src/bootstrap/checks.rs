@@ -10,6 +10,10 @@ use crate::{
 pub fn check(config: &Config) -> Vec<SettingFault> {
     let mut faults = config.check();
     faults.extend(crate::modules::auth::check(&config.auth));
+    #[cfg(not(feature = "redis"))]
+    if config.redis.is_some() {
+        faults.push(SettingFault::new("redis", "Redis is not compiled into this binary"));
+    }
     #[cfg(feature = "auth")]
     {
         faults.extend(crate::modules::auth::check_mail(&config.mail));

@@ -34,6 +34,7 @@ impl Placed {
                 trusted_proxies: shared.config.server.trusted_proxies.clone(),
                 roles: role_routes(&shared.config, |role| shared.roles.has(role)),
                 verifier: shared.verifier.clone(),
+                api_keys: shared.api_keys.clone(),
                 clock: shared.clock.clone(),
                 random: shared.random.clone(),
             })

@@ -2,7 +2,7 @@
 
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder,
-    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 
 use super::RoleSet;
@@ -30,6 +30,7 @@ pub fn document(roles: &RoleSet, config: &Config) -> String {
         document.merge(crate::modules::gateway::openapi(&config.gateway));
     }
     document.merge(crate::platform::http::operations::openapi());
+    also_by_api_key(&mut document);
     // What cannot be written is an empty document, which the tests would notice.
     let mut document = serde_json::to_value(&document).unwrap_or_default();
     crate::platform::http::common_answers::complete(&mut document);
@@ -43,10 +44,25 @@ fn base() -> OpenApi {
         .description(Some("Login, one front door and one call per screen. Errors are problem details (RFC 9457)."))
         .build();
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
-    OpenApiBuilder::new()
-        .info(info)
-        .components(Some(ComponentsBuilder::new().security_scheme("bearer", bearer).build()))
-        .build()
+    let api_key =
+        ApiKeyValue::with_description("X-Api-Key", "Made at `POST /auth/api-keys`; does what its scopes name");
+    let api_key = SecurityScheme::ApiKey(ApiKey::Header(api_key));
+    let schemes =
+        ComponentsBuilder::new().security_scheme("bearer", bearer).security_scheme("api_key", api_key).build();
+    OpenApiBuilder::new().info(info).components(Some(schemes)).build()
+}
+
+/// What takes a token takes an API key as well, but for what is about the account itself.
+fn also_by_api_key(document: &mut OpenApi) {
+    let is_own = |path: &str| path.starts_with("/auth/") || path.starts_with("/oauth/");
+    for (_, item) in document.paths.paths.iter_mut().filter(|(path, _)| !is_own(path)) {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().filter_map(Option::as_mut) {
+            if let Some(security) = operation.security.as_mut().filter(|security| !security.is_empty()) {
+                security.push(SecurityRequirement::new::<_, [String; 0], String>("api_key", []));
+            }
+        }
+    }
 }
 
 /// Moves every path under a prefix.

@@ -11,9 +11,14 @@ use tokio::task::JoinHandle;
 use super::{RoleSet, aggregation, auth, gateway, openapi, remote::RemoteRole, server, token_feed::TokenFeed};
 use crate::{
     config::Config,
-    kernel::{Clock, Random, Role, StartError, SystemClock},
+    kernel::{Clock, Principal, Random, Role, StartError, SystemClock},
+    modules::auth::api::AuthApi,
     platform::{
-        http::{HealthProbe, operations::Operations},
+        http::{
+            HealthProbe,
+            api_keys::{ApiKeySource, ApiKeys},
+            operations::Operations,
+        },
         random::SystemRandom,
         telemetry::{logs::LogGuard, metrics::Metrics},
         tokens::{SigningAlgorithm, TokenRules, TokenVerifier},
@@ -38,6 +43,7 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) verifier: Arc<TokenVerifier>,
+    pub(super) api_keys: Arc<ApiKeys>,
 }
 
 /// A process that serves.
@@ -65,8 +71,10 @@ impl Process {
             audience: config.auth.tokens.audience.clone(),
             revocation_max_staleness: config.auth.tokens.revocation_max_staleness.get(),
         };
+        let verifier = Arc::new(TokenVerifier::new(rules, clock.clone()));
         let shared = Arc::new(Shared {
-            verifier: Arc::new(TokenVerifier::new(rules, clock.clone())),
+            api_keys: Arc::new(ApiKeys::new(verifier.clone(), clock.clone())),
+            verifier,
             random: Arc::new(SystemRandom),
             roles: options.roles,
             clock,
@@ -74,6 +82,7 @@ impl Process {
         });
 
         let auth = auth::Placed::start(&shared).await?;
+        shared.api_keys.ask(Arc::new(KnownToAuth(auth.api())));
         let aggregation = aggregation::Placed::start(&shared)?;
         let gateway = gateway::Placed::start(&shared).await?;
         let mut tasks = vec![tokio::spawn(metrics.clone().upkeep())];
@@ -118,6 +127,16 @@ impl Process {
             task.abort();
         }
         Ok(())
+    }
+}
+
+/// `auth`, as whoever judges an API key asks it.
+struct KnownToAuth(Arc<dyn AuthApi>);
+
+#[async_trait::async_trait]
+impl ApiKeySource for KnownToAuth {
+    async fn find(&self, digest: &str) -> Result<Option<Principal>, String> {
+        self.0.api_key(digest).await.map_err(|error| error.to_string())
     }
 }
 

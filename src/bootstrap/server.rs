@@ -19,7 +19,9 @@ use super::{
 use crate::{
     config::ServerConfig,
     kernel::StartError,
-    platform::http::{Problem, body::BodyLimit, front::Front, operations::Operations, problem::NO_ROUTE},
+    platform::http::{
+        Problem, api_keys::IdentifyApiKeys, body::BodyLimit, front::Front, operations::Operations, problem::NO_ROUTE,
+    },
 };
 
 /// What the application answers with, besides the gateway.
@@ -117,6 +119,7 @@ pub(super) fn application(
             }
         })
         .default_service(web::to(no_route))
+        .wrap(IdentifyApiKeys { tokens: shared.verifier.clone(), keys: shared.api_keys.clone() })
 }
 
 pub(super) async fn no_route() -> Result<HttpResponse, Problem> {
@@ -175,6 +178,7 @@ fn bind_operations(
                 gateway.configure(app);
             })
             .default_service(web::to(no_route))
+            .wrap(IdentifyApiKeys { tokens: shared.verifier.clone(), keys: shared.api_keys.clone() })
             .wrap(front(&shared))
     };
     listen(HttpServer::new(factory), &settings, at).map(|(server, _)| server)

@@ -1,13 +1,13 @@
 //! `vestibule user`: administration of accounts, beside a running server or before there is one.
 
 mod import;
-
-use std::io::{self, IsTerminal as _, Read as _};
+mod password;
 
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
+use self::password::PasswordArguments;
 use super::{
     failure::Failure,
     list::{self, FormatArguments},
@@ -18,9 +18,6 @@ use crate::{
     kernel::{ErrorKind, PageRequest, Role},
     modules::auth::api::{AuthError, CreateUser, UserAdministration, UserView},
 };
-
-/// A password is not longer than this, in bytes.
-const LONGEST_PASSWORD: u64 = 64 * 1024;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -44,6 +41,64 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         format: FormatArguments,
     },
+    /// Stops an account: no login; its sessions and access tokens end at once
+    #[command(after_help = "Example:\n  vestibule user suspend ada@example.com")]
+    Suspend {
+        /// The user's id or address
+        user: String,
+        #[command(flatten)]
+        format: FormatArguments,
+    },
+    /// Lets a suspended user log in again, or a new one without a verified address
+    #[command(after_help = "Example:\n  vestibule user activate ada@example.com")]
+    Activate {
+        /// The user's id or address
+        user: String,
+        #[command(flatten)]
+        format: FormatArguments,
+    },
+    /// Gives a user these roles and no others; they show in the user's next token
+    #[command(after_help = "Example:\n  vestibule user set-roles ada@example.com user admin")]
+    SetRoles(SetRoles),
+    /// Sets a password and ends every session; without one, prints a link by which the user sets it
+    #[command(
+        after_help = "Examples:\n  vestibule user reset-password ada@example.com\n  vestibule user reset-password ada@example.com --password-stdin < password.txt"
+    )]
+    ResetPassword(ResetPassword),
+    /// Deletes an account; its sessions and access tokens end at once, its address is free again
+    #[command(after_help = "Example:\n  vestibule user delete ada@example.com")]
+    Delete {
+        /// The user's id or address
+        user: String,
+        #[command(flatten)]
+        format: FormatArguments,
+    },
+}
+
+/// The roles to give.
+#[derive(Debug, Args)]
+pub(super) struct SetRoles {
+    /// The user's id or address
+    user: String,
+    /// A role; may be given again
+    #[arg(value_name = "ROLE", required_unless_present = "role")]
+    roles: Vec<String>,
+    /// The same as a flag
+    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+    role: Vec<String>,
+    #[command(flatten)]
+    format: FormatArguments,
+}
+
+/// The password to set.
+#[derive(Debug, Args)]
+pub(super) struct ResetPassword {
+    /// The user's id or address
+    user: String,
+    #[command(flatten)]
+    password: PasswordArguments,
+    #[command(flatten)]
+    format: FormatArguments,
 }
 
 /// The user to make.
@@ -51,12 +106,8 @@ pub(super) enum UserCommand {
 pub(super) struct Create {
     /// The address
     email: String,
-    /// The password. Other users of this machine can see it while the command runs
-    #[arg(long, conflicts_with = "password_stdin")]
-    password: Option<String>,
-    /// Reads the password from standard input, without its last line end
-    #[arg(long)]
-    password_stdin: bool,
+    #[command(flatten)]
+    password: PasswordArguments,
     /// A role of the user; may be given again; without it: `user`
     #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
     roles: Vec<String>,
@@ -77,31 +128,45 @@ impl UserCommand {
             return import.run(session);
         }
         let loaded = session.load()?;
+        // Before the database is opened: typing takes its time.
         let password = match self {
-            Self::Create(create) => Some(create.read_password(session)?),
+            Self::Create(create) => Some(create.password.given_or_asked(session, &create.email)?),
+            Self::ResetPassword(reset) => reset.password.given()?,
             _ => None,
         };
         let shown = block_on(async {
-            let users =
-                bootstrap::administration(&loaded.config).await.map_err(|error| start_failure(&loaded, error))?.users;
-            match (self, password) {
-                (Self::Create(create), Some(password)) => {
-                    let user = users.create_user(create.command(password)).await.map_err(refused)?;
-                    Ok(list::one(&view(&user), create.format.format))
-                }
-                (Self::Show { user, format }, _) => {
-                    let user = users.show_user(user).await.map_err(refused)?;
-                    Ok(list::one(&view(&user), format.format))
-                }
-                (Self::List(format), _) => {
-                    let users = all(&*users).await.map_err(refused)?;
-                    let columns = ["id", "email", "email_verified", "status", "roles", "created_at"];
-                    Ok(list::many(&users, &columns, format.format))
-                }
-                (Self::Create(_) | Self::Import(_), _) => Err(Failure::Usage("a password is needed".to_owned())),
-            }
+            let administration = bootstrap::administration(&loaded.config).await;
+            let users = administration.map_err(|error| start_failure(&loaded, error))?.users;
+            self.act(&*users, password).await
         })?;
         Ok(session.output.result(shown?)?)
+    }
+}
+
+impl UserCommand {
+    async fn act(&self, users: &dyn UserAdministration, password: Option<SecretString>) -> Result<String, Failure> {
+        let (done, format) = match self {
+            Self::List(format) => {
+                let found = all(users).await.map_err(refused)?;
+                let columns = ["id", "email", "email_verified", "status", "roles", "created_at"];
+                return Ok(list::many(&found, &columns, format.format));
+            }
+            Self::ResetPassword(reset) => (reset.run(users, password).await, reset.format),
+            Self::Delete { user, format } => (delete(users, user).await, *format),
+            Self::Create(create) => {
+                let password = password.ok_or_else(|| Failure::Usage("a password is needed".to_owned()))?;
+                (users.create_user(create.command(password)).await.map(|user| view(&user)), create.format)
+            }
+            Self::Import(_) => return Err(Failure::Usage("an import has a way of its own".to_owned())),
+            Self::Show { user, format } => (users.show_user(user).await.map(|user| view(&user)), *format),
+            Self::Suspend { user, format } => (users.suspend_user(user).await.map(|user| view(&user)), *format),
+            Self::Activate { user, format } => (users.activate_user(user).await.map(|user| view(&user)), *format),
+            Self::SetRoles(given) => {
+                let roles = [given.roles.as_slice(), &given.role].concat();
+                (users.set_user_roles(&given.user, roles).await.map(|user| view(&user)), given.format)
+            }
+        };
+        Ok(list::one(&done.map_err(refused)?, format.format))
     }
 }
 
@@ -115,25 +180,24 @@ impl Create {
             verified: !self.unverified,
         }
     }
+}
 
-    /// From the flag, standard input, or a question; in this order.
-    fn read_password(&self, session: &mut Session) -> Result<SecretString, Failure> {
-        if let Some(password) = &self.password {
-            return Ok(password.clone().into());
+impl ResetPassword {
+    async fn run(&self, users: &dyn UserAdministration, password: Option<SecretString>) -> Result<Json, AuthError> {
+        match password {
+            Some(password) => {
+                users.set_user_password(&self.user, password).await?;
+                Ok(view(&users.show_user(&self.user).await?))
+            }
+            None => Ok(json!({ "reset_link": users.password_reset_link(&self.user).await? })),
         }
-        let unreadable = |error: io::Error| Failure::Failed(format!("the password cannot be read: {error}"));
-        let mut text = String::new();
-        if self.password_stdin {
-            io::stdin().take(LONGEST_PASSWORD).read_to_string(&mut text).map_err(unreadable)?;
-        } else if io::stdin().is_terminal() {
-            session.output.message(format_args!("password for {} (not shown):", self.email));
-            text = rpassword::read_password().map_err(unreadable)?;
-        } else {
-            return Err(Failure::Usage("a password is needed: give --password or --password-stdin".to_owned()));
-        }
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        Ok(line.strip_suffix('\r').unwrap_or(line).into())
     }
+}
+
+async fn delete(users: &dyn UserAdministration, user: &str) -> Result<Json, AuthError> {
+    let deleted = users.show_user(user).await?;
+    users.delete_user(user).await?;
+    Ok(json!({"id": deleted.id, "email": deleted.email, "status": "deleted"}))
 }
 
 async fn all(users: &dyn UserAdministration) -> Result<Vec<Json>, AuthError> {

@@ -9,7 +9,7 @@ use super::Config;
 use crate::kernel::settings::SettingFault;
 
 impl Config {
-    /// Every fault of `server`, `database`, `log`, `mail` and `services`, with full keys.
+    /// Every fault of `server`, `database`, `redis`, `log`, `mail` and `services`, with full keys.
     pub fn check(&self) -> Vec<SettingFault> {
         let mut faults = Vec::new();
         let mut expect = |holds: bool, key: &str, expected: &str| {
@@ -34,6 +34,13 @@ impl Config {
                 "expected `sqlite://FILE`, or `postgres://…` in a binary with PostgreSQL compiled in",
             );
             expect(database.max_connections > 0, &format!("{key}.max_connections"), "expected at least 1");
+        }
+        if let Some(redis) = &self.redis {
+            let is_url = ["redis://", "rediss://"].iter().any(|scheme| redis.url.starts_with(scheme));
+            expect(is_url, "redis.url", "expected a URL such as `redis://127.0.0.1:6379`");
+            expect(!redis.prefix.is_empty(), "redis.prefix", "expected a name");
+            expect(!redis.connect_timeout.get().is_zero(), "redis.connect_timeout", "expected more than zero");
+            expect(!redis.response_timeout.get().is_zero(), "redis.response_timeout", "expected more than zero");
         }
         expect(
             EnvFilter::try_new(&self.log.level).is_ok(),

@@ -22,8 +22,9 @@ enum Form {
 }
 
 /// A plain variable, the setting it gives, and how.
-const ALIASES: [(&str, &[&str], Form); 10] = [
+const ALIASES: [(&str, &[&str], Form); 11] = [
     ("DATABASE_URL", &["database", "url"], Form::Same),
+    ("REDIS_URL", &["redis", "url"], Form::Same),
     ("RUST_LOG", &["log", "level"], Form::Same),
     ("AUTH_SERVICE_URL", &["services", "auth"], Form::Same),
     ("AGGREGATION_SERVICE_URL", &["services", "aggregation"], Form::Same),

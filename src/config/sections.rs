@@ -57,6 +57,35 @@ pub struct DatabaseConfig {
     pub max_connections: u32,
 }
 
+/// `[redis]`: what instances tell each other.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisConfig {
+    /// `redis://…` or `rediss://…`.
+    pub url: String,
+    /// What every name begins with, so that installations can share a server.
+    #[serde(default = "vestibule")]
+    pub prefix: String,
+    /// Until a connection stands.
+    #[serde(default = "connect_timeout")]
+    pub connect_timeout: Span,
+    /// For an answer.
+    #[serde(default = "response_timeout")]
+    pub response_timeout: Span,
+}
+
+fn vestibule() -> String {
+    "vestibule".to_owned()
+}
+
+fn connect_timeout() -> Span {
+    Span::secs(1)
+}
+
+fn response_timeout() -> Span {
+    Span::millis(50)
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

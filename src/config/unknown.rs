@@ -4,8 +4,7 @@ use super::key::Key;
 
 /// What the documented configuration holds beyond this version, in place of list positions `[]`. A key is refused with
 /// these words instead of being called misspelt.
-const NOT_YET: [&str; 25] = [
-    "redis",
+const NOT_YET: [&str; 24] = [
     "events",
     "telemetry",
     "server.tls",
@@ -33,8 +32,7 @@ const NOT_YET: [&str; 25] = [
 ];
 
 /// Plain variables of later versions. They may be set for other programs, so they are only worth a warning.
-pub(super) const VARIABLES_NOT_YET: [&str; 8] = [
-    "REDIS_URL",
+pub(super) const VARIABLES_NOT_YET: [&str; 7] = [
     "KAFKA_BROKERS",
     "TASKS_SERVICE_URL",
     "NOTIFICATIONS_SERVICE_URL",

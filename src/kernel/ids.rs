@@ -50,6 +50,10 @@ id!(
     UserId
 );
 id!(
+    /// An API key.
+    ApiKeyId
+);
+id!(
     /// A login session: one device of one user. The `sid` of its tokens.
     SessionId
 );

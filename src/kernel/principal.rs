@@ -9,6 +9,12 @@ use super::{SessionId, UserId};
 /// The client of a login with address and password: the product itself.
 pub const FIRST_PARTY: &str = "vestibule";
 
+/// The client of an API key.
+pub const API_KEY_CLIENT: &str = "api-key";
+
+/// How an API key begins.
+pub const API_KEY_PREFIX: &str = "vk_";
+
 /// In whose name a request is made: a token's `sub` (RFC 9068 §2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
@@ -32,7 +38,7 @@ impl fmt::Display for Subject {
 pub struct Principal {
     /// The token's `sub`.
     pub subject: Subject,
-    /// The login session: the token's `sid`.
+    /// The login session: the token's `sid`. For an API key, its id.
     pub session_id: SessionId,
     /// The client that the token was given to.
     pub client_id: String,

@@ -1,6 +1,7 @@
 //! HTTP as every role speaks it: request context, problem details, strict JSON bodies, health, documentation, the client.
 
 pub mod address;
+pub mod api_keys;
 pub mod authentication;
 pub mod body;
 pub mod client;

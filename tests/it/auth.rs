@@ -1,12 +1,23 @@
 //! Accounts, sessions and tokens, from outside.
 
 mod account;
+mod administration;
+mod api_keys;
+mod authorize;
 mod bodies;
+mod codes;
+mod device;
 mod lockout;
+mod logout;
 mod mail;
 mod mfa;
+mod oauth_refresh;
+mod oauth_tokens;
 mod pages;
+mod pages_for_clients;
 mod passwords;
 mod races;
 mod sessions;
+mod signing_keys;
 mod tokens;
+mod twins;

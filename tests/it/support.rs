@@ -10,6 +10,9 @@ mod placement;
 mod postgres;
 mod process;
 mod raw;
+mod redis;
+mod relying_party;
+mod visitor;
 
 pub(crate) use app::TestApp;
 pub(crate) use backend::Backend;
@@ -20,3 +23,6 @@ pub(crate) use mailbox::Mailbox;
 pub(crate) use placement::{Store, Topology};
 pub(crate) use process::{command, eventually};
 pub(crate) use raw::{Manner, RawUpstream};
+pub(crate) use redis::Redis;
+pub(crate) use relying_party::{CALLBACK, CHALLENGE, RelyingParty, VERIFIER, claims};
+pub(crate) use visitor::Visitor;

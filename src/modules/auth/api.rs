@@ -7,14 +7,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::kernel::{ErrorKind, Page, PageRequest, SessionId, UserId};
+use crate::kernel::{ErrorKind, Page, PageRequest, Principal, SessionId, UserId};
 
 pub use import::{ImportMode, ImportReport, ImportedUser, UserImport};
 
 /// The path prefixes that `auth` answers at the front door.
 pub const FRONT_DOOR: &[&str] = &["/auth", "/oauth", "/.well-known", "/users", "/roles", "/clients", "/audit"];
 
-/// What verifiers need: which keys sign, and which sessions ended early. Local or remote.
+/// What verifiers need: which keys sign, which sessions ended early, and whom an API key stands for. Local or remote.
 #[async_trait]
 pub trait AuthApi: Send + Sync {
     /// The public keys as a JWK Set (RFC 7517), as text.
@@ -24,12 +24,17 @@ pub trait AuthApi: Send + Sync {
     /// cursor is to be given the next time. MUST NOT skip a revocation that commits late: cursors overlap, repeats are fine.
     /// Where nothing happened here since `after`, the answer waits for the next revocation, at most for `wait`.
     async fn revocations(&self, after: Option<String>, wait: Duration) -> Result<Revocations, AuthError>;
+
+    /// Whom the API key with this digest (SHA-256 in lower-case hexadecimal) stands for now; `None` when it is unknown, has
+    /// expired or was revoked, or its owner may not log in. Its id is the principal's session: when it stops working, that
+    /// is among the revocations for a minute, so that an answer MUST NOT be remembered for longer, nor past that.
+    async fn api_key(&self, digest: &str) -> Result<Option<Principal>, AuthError>;
 }
 
 /// A stretch of the revocation feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocations {
-    /// Sessions, each with the time its last access token expires.
+    /// Sessions, each with the time its last access token expires; and API keys that stopped working.
     pub sessions: Vec<(SessionId, DateTime<Utc>)>,
     /// Where to go on.
     pub cursor: String,

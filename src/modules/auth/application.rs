@@ -3,9 +3,11 @@
 mod administer_keys;
 mod administer_users;
 mod administrator;
+mod api_keys;
 mod audit;
 mod authenticate;
 mod captcha;
+mod check_api_key;
 mod failure;
 mod idempotency;
 mod import_users;
@@ -33,13 +35,15 @@ mod verify_email;
 pub(crate) use administer_keys::AdministerKeys;
 pub(crate) use administer_users::{AdministerUsers, WhichUser};
 pub(crate) use administrator::Administrator;
+pub(crate) use api_keys::{ApiKeys, NewApiKey};
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use captcha::Captcha;
+pub(crate) use check_api_key::{CheckApiKey, RECALLED};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use import_users::ImportUsers;
-pub(crate) use issue_tokens::{IssueTokens, IssuedAccess, IssuedTokens};
+pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use limit_attempts::LimitAttempts;
 pub(crate) use log_in::LogIn;
 pub(crate) use log_out::LogOut;
@@ -49,11 +53,12 @@ pub(crate) use manage_totp::ManageTotp;
 pub(crate) use password_policy::PasswordPolicy;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
-    AccessGrant, Administered, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog, AuthorizationCodeRepository,
-    Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, Changed, Claim, ClientGrantRepository, ClientKeys,
-    ClientRepository, CommonPasswords, Confirmation, ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment,
-    Held, IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail,
-    Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole,
+    AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
+    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, Changed, Claim,
+    ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation, ConsentRepository,
+    DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, IdGrant, IdHint, IdempotencyStore,
+    InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
+    OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationFeed,
     RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository, SessionRepository,
     TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository, Verdict,
 };

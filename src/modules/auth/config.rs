@@ -38,6 +38,8 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// `[auth.lockout]`.
     pub lockout: LockoutConfig,
+    /// `[auth.api_keys]`.
+    pub api_keys: ApiKeysConfig,
     /// `[auth.idempotency]`.
     pub idempotency: IdempotencyConfig,
     /// `[auth.mfa]`.
@@ -151,6 +153,14 @@ pub struct LockoutConfig {
     pub client_factor: u32,
 }
 
+/// `[auth.api_keys]`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeysConfig {
+    /// The most keys of one user.
+    pub per_user: u32,
+}
+
 /// `[auth.idempotency]`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -220,6 +230,7 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     for (key, fault) in master_key_faults(config) {
         must(false, &key, fault);
     }
+    must(config.api_keys.per_user >= 1, "api_keys.per_user", "expected at least 1");
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
     must(config.lockout.client_factor >= 2, "lockout.client_factor", "expected at least 2");

@@ -1,6 +1,7 @@
 //! The rules of accounts and sessions: values that cannot be wrong, who may log in, how refresh tokens follow each other.
 //! No IO, no framework.
 
+mod api_key;
 mod assertion;
 mod audit;
 mod authorization_code;
@@ -26,6 +27,7 @@ mod signing_key;
 mod user;
 mod user_change;
 
+pub(crate) use api_key::{ApiKey, effective, hint_of, key_text, scopes_for};
 pub(crate) use assertion::Assertion;
 pub(crate) use audit::{Actor, AuditEntry, Origin, Outcome};
 pub(crate) use authorization_code::{Approval, AuthorizationCode};

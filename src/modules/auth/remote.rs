@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 
 use super::api::{AuthApi, AuthError, Revocations};
 use crate::{
-    kernel::{ErrorKind, SessionId, SettingFault, StartError},
+    kernel::{API_KEY_CLIENT, ErrorKind, Principal, SessionId, SettingFault, StartError, Subject, UserId},
     platform::http::client::{ClientFault, HttpClient},
 };
 
@@ -33,7 +34,50 @@ pub(super) struct RevocationsBody {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RevokedBody {
     pub(super) id: SessionId,
-    pub(super) until: chrono::DateTime<chrono::Utc>,
+    pub(super) until: DateTime<Utc>,
+}
+
+/// Whom an API key stands for, on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ApiKeyBody {
+    pub(super) principal: Option<PrincipalBody>,
+}
+
+/// The owner of an API key, as far as the key goes, on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PrincipalBody {
+    key_id: SessionId,
+    user_id: UserId,
+    email: Option<String>,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl PrincipalBody {
+    /// `None` for a principal that no API key stands for.
+    pub(super) fn of(principal: Principal) -> Option<Self> {
+        Some(Self {
+            key_id: principal.session_id,
+            user_id: principal.user()?,
+            email: principal.email,
+            roles: principal.roles,
+            scopes: principal.scopes,
+            expires_at: Some(principal.expires_at).filter(|at| *at != DateTime::<Utc>::MAX_UTC),
+        })
+    }
+
+    fn read(self) -> Principal {
+        Principal {
+            subject: Subject::User(self.user_id),
+            session_id: self.key_id,
+            client_id: API_KEY_CLIENT.to_owned(),
+            email: self.email,
+            roles: self.roles,
+            scopes: self.scopes,
+            expires_at: self.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
+        }
+    }
 }
 
 struct RemoteAuth {
@@ -88,5 +132,11 @@ impl AuthApi for RemoteAuth {
         let body: RevocationsBody = serde_json::from_slice(&body).map_err(|error| unavailable(&error.to_string()))?;
         let sessions = body.sessions.into_iter().map(|revoked| (revoked.id, revoked.until)).collect();
         Ok(Revocations { sessions, cursor: body.cursor, keys: body.keys })
+    }
+
+    async fn api_key(&self, digest: &str) -> Result<Option<Principal>, AuthError> {
+        let body = self.get(&format!("/internal/auth/api-keys/{digest}")).await?;
+        let body: ApiKeyBody = serde_json::from_slice(&body).map_err(|error| unavailable(&error.to_string()))?;
+        Ok(body.principal.map(PrincipalBody::read))
     }
 }

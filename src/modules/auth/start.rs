@@ -5,13 +5,16 @@
 mod journeys;
 mod limits;
 mod second_factor;
+mod user_facing;
 
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web;
 use chrono::TimeDelta;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::task::JoinHandle;
 use vestibule_migration::auth::Migrator;
+
+use user_facing::Joints;
 
 use super::{
     adapters::{
@@ -19,16 +22,16 @@ use super::{
         http::{self, Pages, UseCases},
         mail::QueuedMailer,
         passwords::{CommonLists, PooledPasswords, breach_list},
-        revocation::{NobodyHere, VerifierSink},
+        revocation::{BellFeed, NobodyHere, VerifierSink},
         store::Store,
         tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, Audit, Authenticate, Captcha, Idempotency, ImportUsers, IssueTokens, LogIn,
-        LogOut, Mailer, ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings, PasswordHasher,
-        PasswordPolicy, Profile, Refresh, Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings,
-        StepUp, TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, ApiKeys, Audit, Authenticate, Captcha, CheckApiKey, Idempotency, ImportUsers,
+        IssueTokens, LogIn, LogOut, Mailer, ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings,
+        PasswordHasher, PasswordPolicy, Profile, Refresh, Register, Registration, RevocationSink, ServeVerifiers,
+        Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
@@ -37,6 +40,7 @@ use crate::{
     config::{DatabaseConfig, MailConfig},
     kernel::{Clock, Random, SettingFault, StartError, units::Span},
     platform::{
+        bell::Bell,
         database::{self, AppliedMigration, Database, DatabaseError},
         http::HealthProbe,
         mail::{MailQueue, MailTransport},
@@ -68,6 +72,8 @@ pub struct AuthParts<'a> {
     pub random: Arc<dyn Random>,
     /// This process's verifier, which learns of ended sessions at once. Its keys and the feed are the caller's business.
     pub verifier: Arc<TokenVerifier>,
+    /// What instances of the installation wake each other by.
+    pub bell: Arc<dyn Bell>,
 }
 
 /// The running module.
@@ -102,15 +108,21 @@ impl Auth {
         let mails = Arc::new(MailQueue::start(transport));
         let mailer: Arc<dyn Mailer> =
             Arc::new(QueuedMailer { queue: mails.clone(), clock: clock.clone(), random: random.clone() });
-        let (revoked, revoked_here) = watch::channel(0);
-        let sink = Arc::new(VerifierSink { verifier: parts.verifier.clone(), revoked });
+        let feed = Arc::new(BellFeed(parts.bell));
+        let sink = Arc::new(VerifierSink { verifier: parts.verifier.clone(), feed: feed.clone() });
         let tokens =
             IssueTokens { issuer: core.issuer.clone(), roles: core.store.clone(), settings: core.settings.clone() };
         let api: Arc<dyn AuthApi> = Arc::new(ServeVerifiers {
             sessions: core.store.clone(),
             issuer: core.issuer.clone(),
+            api_keys: CheckApiKey {
+                keys: core.store.clone(),
+                users: core.store.clone(),
+                roles: core.store.clone(),
+                clock: clock.clone(),
+            },
             clock: clock.clone(),
-            revoked_here,
+            feed,
         });
         let attempts = Arc::new(limits::passwords(&core, config, &clock));
         let audit = core.audit(&clock, &random);
@@ -120,7 +132,8 @@ impl Auth {
             users: core.store.clone(),
             passwords: core.passwords.clone(),
             attempts: attempts.clone(),
-            second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
+            second_factor: second_factor::second_factor(&core, config, codes.clone(), &mailer, &clock, &random),
+            audit: audit.clone(),
             settings: core.settings.clone(),
         };
         let refresh = Refresh {
@@ -129,15 +142,26 @@ impl Auth {
             tokens: tokens.clone(),
             issuer: core.issuer.clone(),
             revocations: sink.clone(),
+            audit: audit.clone(),
             clock: clock.clone(),
         };
+        let user_facing = core.user_facing(Joints {
+            authenticate: authenticate.clone(),
+            attempts: Arc::new(limits::devices(&core, config, &clock)),
+            tokens: tokens.clone(),
+            revocations: sink.clone(),
+            clock: &clock,
+            random: &random,
+        });
         let use_cases = UseCases {
+            user_facing,
             register: Register {
                 users: core.store.clone(),
                 passwords: core.passwords.clone(),
                 policy: core.policy.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -146,6 +170,7 @@ impl Auth {
                 users: core.store.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -196,6 +221,7 @@ impl Auth {
             log_out: LogOut {
                 sessions: core.store.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
             },
@@ -207,6 +233,7 @@ impl Auth {
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
                 settings: core.settings.clone(),
@@ -214,8 +241,20 @@ impl Auth {
             sessions: Sessions {
                 store: core.store.clone(),
                 revocations: sink.clone(),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 settings: core.settings.clone(),
+            },
+            api_keys: ApiKeys {
+                keys: core.store.clone(),
+                users: core.store.clone(),
+                roles: core.store.clone(),
+                tokens: core.issuer.clone(),
+                revocations: sink.clone(),
+                audit: core.audit(&clock, &random),
+                clock: clock.clone(),
+                random: random.clone(),
+                most: config.api_keys.per_user,
             },
             users: core.administer_users(sink.clone(), &clock, &random),
             roles: ManageRoles { store: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
@@ -233,6 +272,7 @@ impl Auth {
                 codes,
                 digests: core.issuer.clone(),
                 authenticate: authenticate.clone(),
+                mailer: mailer.clone(),
                 audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
@@ -568,6 +608,14 @@ fn settings_of(config: &AuthConfig) -> Settings {
             resources: config.oauth.resources.clone(),
             signing_algorithm: config.tokens.algorithm.as_str(),
             assertion_max_lifetime: delta(config.oauth.assertion_max_lifetime),
+            code_ttl: delta(config.oauth.code_ttl),
+            interaction_ttl: delta(config.oauth.interaction_ttl),
+            pushed_request_ttl: delta(config.oauth.pushed_request_ttl),
+            require_pushed_requests: config.oauth.require_pushed_requests,
+            device_ttl: delta(config.oauth.device_ttl),
+            device_interval: u32::try_from(config.oauth.device_interval.get().as_secs()).unwrap_or(u32::MAX),
+            browser_idle: delta(config.oauth.browser_idle),
+            browser_ttl: delta(config.oauth.browser_ttl),
         },
     }
 }

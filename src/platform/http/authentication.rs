@@ -1,4 +1,4 @@
-//! Who asks: the bearer token of a request, verified once, kept with the request. In one process the gateway and the role
+//! Who asks: the bearer token or the API key of a request, verified once, kept with the request. In one process the gateway and the role
 //! behind it share the answer; in two, each verifies for itself, so that no role has to trust a header.
 
 use std::{
@@ -12,9 +12,12 @@ use actix_web::{
     http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
 };
 
-use super::problem::{FORBIDDEN, Problem, ProblemType, UNAUTHENTICATED, UNAVAILABLE};
+use super::{
+    api_keys::{ApiKeys, X_API_KEY},
+    problem::{FORBIDDEN, Problem, ProblemType, UNAUTHENTICATED, UNAVAILABLE},
+};
 use crate::{
-    kernel::{Principal, UserId},
+    kernel::{API_KEY_PREFIX, Principal, UserId},
     platform::tokens::{TokenFault, TokenVerifier},
 };
 
@@ -23,7 +26,7 @@ use crate::{
 pub enum Identity {
     /// No credentials.
     Anonymous,
-    /// A valid access token.
+    /// A valid access token, or a valid API key.
     Known(Arc<Principal>),
     /// Credentials that are not valid, or that cannot be checked.
     Refused(TokenFault),
@@ -40,6 +43,53 @@ pub const REVOCATION_UNAVAILABLE: ProblemType = ProblemType {
 /// The problems of this file.
 pub const PROBLEMS: &[&ProblemType] = &[&REVOCATION_UNAVAILABLE];
 
+/// What a request shows to say who sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials<'a> {
+    /// Nothing that is ours to judge.
+    None,
+    /// A bearer token.
+    Token(&'a str),
+    /// An API key.
+    ApiKey(&'a str),
+    /// More than one thing, or nothing that can be read.
+    Unclear(&'static str),
+}
+
+/// The credentials among the headers. More than one is none (RFC 6750 §2).
+pub fn credentials(headers: &HeaderMap) -> Credentials<'_> {
+    let (mut authorizations, mut keys) = (headers.get_all(AUTHORIZATION), headers.get_all(X_API_KEY));
+    let (authorization, key) = (authorizations.next(), keys.next());
+    if authorizations.next().is_some() {
+        return Credentials::Unclear("more than one Authorization header");
+    }
+    if keys.next().is_some() {
+        return Credentials::Unclear("more than one X-Api-Key header");
+    }
+    // Another scheme, such as Basic at the token endpoint, is not ours to judge.
+    let token = authorization.and_then(bearer);
+    match (token, key.map(|key| key.to_str().map_err(drop))) {
+        // What is no key of ours may be meant for somebody else; it goes no further, and a token says who it is.
+        (Some(token), Some(key)) if !key.is_ok_and(|key| key.starts_with(API_KEY_PREFIX)) => Credentials::Token(token),
+        (Some(_), Some(_)) => Credentials::Unclear("an access token and an API key at once"),
+        (None, Some(Err(_))) => Credentials::Unclear("the API key is malformed"),
+        (None, Some(Ok(key))) => Credentials::ApiKey(key.trim()),
+        (Some(token), None) => Credentials::Token(token),
+        (None, None) => Credentials::None,
+    }
+}
+
+/// Judges the credentials among the headers.
+pub async fn authenticate(headers: &HeaderMap, tokens: &TokenVerifier, keys: &ApiKeys) -> Identity {
+    let judged = match credentials(headers) {
+        Credentials::None => return Identity::Anonymous,
+        Credentials::Token(token) => tokens.verify(token),
+        Credentials::ApiKey(key) => keys.verify(key).await,
+        Credentials::Unclear(why) => Err(TokenFault::Invalid(why)),
+    };
+    judged.map_or_else(Identity::Refused, Identity::Known)
+}
+
 /// Looks at the request's credentials, once a request.
 pub fn identify(request: &HttpRequest) -> Identity {
     if let Some(identity) = request.extensions().get::<Identity>() {
@@ -48,24 +98,15 @@ pub fn identify(request: &HttpRequest) -> Identity {
     let Some(verifier) = request.app_data::<Arc<TokenVerifier>>() else {
         return Identity::Refused(TokenFault::KeysUnavailable);
     };
-    let identity = identify_headers(request.headers(), verifier);
+    let identity = match credentials(request.headers()) {
+        Credentials::None => Identity::Anonymous,
+        Credentials::Token(token) => verifier.verify(token).map_or_else(Identity::Refused, Identity::Known),
+        // A valid one was found so by the middleware around the routes.
+        Credentials::ApiKey(_) => Identity::Refused(TokenFault::ApiKeyUnchecked),
+        Credentials::Unclear(why) => Identity::Refused(TokenFault::Invalid(why)),
+    };
     request.extensions_mut().insert(identity.clone());
     identity
-}
-
-/// The same for bare headers.
-pub fn identify_headers(headers: &HeaderMap, verifier: &TokenVerifier) -> Identity {
-    let mut values = headers.get_all(AUTHORIZATION);
-    match (values.next(), values.next()) {
-        (None, _) => Identity::Anonymous,
-        (Some(value), None) => match bearer(value).map(|token| verifier.verify(token)) {
-            Some(Ok(principal)) => Identity::Known(principal),
-            Some(Err(fault)) => Identity::Refused(fault),
-            // Another scheme, such as Basic at the token endpoint, is not ours to judge.
-            None => Identity::Anonymous,
-        },
-        _ => Identity::Refused(TokenFault::Invalid("more than one Authorization header")),
-    }
 }
 
 /// The token of `Bearer <token>` (RFC 6750 §2.1); the scheme in any case.
@@ -77,12 +118,14 @@ pub fn bearer(value: &HeaderValue) -> Option<&str> {
 /// The problem for a request whose credentials are missing or were refused.
 pub fn refusal(fault: Option<&TokenFault>) -> Problem {
     match fault {
-        None => challenge(Problem::new(&UNAUTHENTICATED, "no access token was sent"), "Bearer"),
+        None => challenge(Problem::new(&UNAUTHENTICATED, "no access token or API key was sent"), "Bearer"),
         Some(TokenFault::Invalid(why)) => {
             let header = format!("Bearer error=\"invalid_token\", error_description=\"{why}\"");
             challenge(Problem::new(&UNAUTHENTICATED, *why), &header)
         }
         Some(TokenFault::KeysUnavailable) => Problem::new(&UNAVAILABLE, "the verification keys are not known yet")
+            .retry_after(std::time::Duration::from_secs(1)),
+        Some(TokenFault::ApiKeyUnchecked) => Problem::new(&UNAVAILABLE, "the API key cannot be checked at the moment")
             .retry_after(std::time::Duration::from_secs(1)),
         Some(TokenFault::RevocationsStale) => {
             Problem::new(&REVOCATION_UNAVAILABLE, "what is known of revocations is too old")

@@ -51,9 +51,13 @@ pub fn complete(document: &mut Value) {
                 tell_problem(response);
             }
         }
-        for (_, name, problem) in applies {
+        for (when, name, problem) in applies {
             let reference = || json!({"$ref": format!("#/components/responses/{name}")});
-            responses.entry(problem.status.to_string()).or_insert_with(reference);
+            let response = responses.entry(problem.status.to_string()).or_insert_with(reference);
+            // The front door answers with a problem, whatever form the operation's own errors have.
+            if let (When::Always, Some(content)) = (when, response.get_mut("content")) {
+                content[PROBLEM_JSON] = problem_content();
+            }
         }
         responses.sort_keys();
     }
@@ -95,18 +99,18 @@ fn json_body(operation: &Value) -> Option<&Value> {
 /// An error whose body is not told has that of a problem.
 fn tell_problem(response: &mut Map<String, Value>) {
     if !response.contains_key("$ref") {
-        response.entry("content").or_insert_with(problem_content);
+        response.entry("content").or_insert_with(|| json!({PROBLEM_JSON: problem_content()}));
     }
 }
 
 fn problem_content() -> Value {
-    json!({PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}})
+    json!({"schema": {"$ref": "#/components/schemas/Problem"}})
 }
 
 fn answer(problem: &ProblemType) -> Value {
     let mut answer = json!({
         "description": format!("`{}`: {}", problem.code, problem.about),
-        "content": problem_content(),
+        "content": {PROBLEM_JSON: problem_content()},
     });
     let header = match problem.status {
         401 | 403 => ("WWW-Authenticate", "What would be accepted (RFC 6750)", "string"),
@@ -163,7 +167,10 @@ mod tests {
                         "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/A"}}}},
                         "responses": {"204": {"description": "done"}, "401": {"description": "own"}},
                     },
-                    "get": {"responses": {"422": {"description": "a page", "content": {"text/html": {}}}}},
+                    "get": {"responses": {
+                        "400": {"description": "own form", "content": {"application/json": {}}},
+                        "422": {"description": "a page", "content": {"text/html": {}}},
+                    }},
                 },
                 "/health": {"get": {"tags": ["operations"], "responses": {"200": {"description": "fine"}}}},
             },
@@ -179,7 +186,11 @@ mod tests {
         assert_eq!(statuses("/paths/~1health/get"), "200");
         let own = &document["paths"]["/a"]["post"]["responses"]["401"];
         assert_eq!((&own["description"], own["content"][PROBLEM_JSON].is_object()), (&json!("own"), true));
-        assert_eq!(document["paths"]["/a"]["get"]["responses"]["422"]["content"], json!({"text/html": {}}));
+        let get = &document["paths"]["/a"]["get"]["responses"];
+        assert_eq!(get["422"]["content"], json!({"text/html": {}}));
+        assert!(
+            get["400"]["content"]["application/json"].is_object() && get["400"]["content"][PROBLEM_JSON].is_object()
+        );
         assert_eq!(document["components"]["schemas"]["A"]["additionalProperties"], false);
     }
 }

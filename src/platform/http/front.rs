@@ -207,9 +207,13 @@ fn written_error(error: Error, visit: &mut Visit) -> Error {
     InternalError::from_response(error, response).into()
 }
 
-/// Errors that a library answered with become problems too; answers that a role or an upstream wrote are left alone.
+/// Errors that a library answered with become problems too; answers that a role or an upstream wrote are left alone, and
+/// so are errors of ours that speak another protocol's JSON.
 fn unnamed_problem<B>(response: &ServiceResponse<B>) -> Option<Problem> {
     let error = response.response().error()?;
+    if response.headers().get(CONTENT_TYPE).is_some_and(|content_type| content_type == "application/json") {
+        return None;
+    }
     let kind = match response.status() {
         StatusCode::BAD_REQUEST => ErrorKind::Malformed,
         StatusCode::NOT_FOUND => ErrorKind::NotFound,

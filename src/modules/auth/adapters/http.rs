@@ -1,9 +1,11 @@
 //! The module's HTTP surface. A handler extracts, calls its use case, and converts the answer.
 
+mod api_keys;
 mod audit;
 mod bodies;
 mod clients;
 mod conditions;
+mod consents;
 mod idempotency;
 mod internal;
 mod jwks;
@@ -41,9 +43,11 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            AdministerUsers, Audit, Captcha, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles,
-            ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
-            oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
+            AdministerUsers, ApiKeys, Audit, Captcha, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords,
+            ManageRoles, ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
+            oauth::{
+                AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken, UserFacing,
+            },
         },
         domain::Origin,
     },
@@ -64,6 +68,7 @@ pub(crate) struct UseCases {
     pub(crate) profile: Profile,
     pub(crate) passwords: ManagePasswords,
     pub(crate) sessions: Sessions,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) totp: ManageTotp,
     pub(crate) step_up: StepUp,
     pub(crate) clients: ManageClients,
@@ -72,6 +77,7 @@ pub(crate) struct UseCases {
     pub(crate) spend_refresh_token: SpendRefreshToken,
     pub(crate) revoke_token: RevokeToken,
     pub(crate) introspect_token: IntrospectToken,
+    pub(crate) user_facing: UserFacing,
     pub(crate) users: AdministerUsers,
     pub(crate) roles: ManageRoles,
     pub(crate) idempotency: Idempotency,
@@ -110,8 +116,20 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
                 .route(web::get().to(password::show))
                 .route(web::post().to(password::reset)),
         )
+        .service(resource("/auth/consents", "GET").route(web::get().to(consents::list)))
+        .service(resource("/auth/consents/{client_id}", "DELETE").route(web::delete().to(consents::revoke)))
         .service(resource("/auth/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/auth/sessions/{id}", "DELETE").route(web::delete().to(sessions::end)))
+        .service(
+            resource("/auth/api-keys", "GET, POST")
+                .route(web::get().to(api_keys::list))
+                .route(web::post().to(api_keys::create)),
+        )
+        .service(
+            resource("/auth/api-keys/{id}", "GET, DELETE")
+                .route(web::get().to(api_keys::show))
+                .route(web::delete().to(api_keys::revoke)),
+        )
         .configure(administration)
         .service(resource("/auth/mfa", "GET").route(web::get().to(mfa::show)))
         .service(
@@ -123,6 +141,7 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .service(resource("/auth/mfa/recovery-codes", "POST").route(web::post().to(mfa::renew_codes)))
         .service(resource("/auth/step-up", "POST").route(web::post().to(step_up::step_up)))
         .service(resource("/.well-known/jwks.json", "GET").route(web::get().to(jwks::show)))
+        .service(resource("/internal/auth/api-keys/{digest}", "GET").route(web::get().to(internal::api_key)))
         .service(resource("/internal/auth/revocations", "GET").route(web::get().to(internal::revocations)))
         .configure(clients::configure)
         .configure(oauth::configure);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     kernel::{Clock, Random, ids::new_uuid},
-    modules::auth::application::{Mail, Mailer},
+    modules::auth::application::{FactorNotice, Mail, Mailer},
     platform::mail::{MailMessage, MailQueue},
 };
 
@@ -42,6 +42,14 @@ fn write(mail: Mail) -> (String, &'static str, String) {
             );
             (to.to_string(), "Choose a new password", body)
         }
+        Mail::SecondFactor { to, notice } => {
+            let (subject, what) = of_factor(notice);
+            let body = format!(
+                "Hello,\n\n{what}\n\nIf it was you, you need not do anything. If it was not, somebody knows your\n\
+                 password: choose another one now, and log out everywhere.\n"
+            );
+            (to.to_string(), subject, body)
+        }
         Mail::AddressTaken { to } => {
             let body = "Hello,\n\nsomebody, perhaps you, tried to register an account with this address.\n\
                         There is one already, and it was not changed.\n\nIf it was you, log in with your password. \
@@ -49,6 +57,29 @@ fn write(mail: Mail) -> (String, &'static str, String) {
                 .to_owned();
             (to.to_string(), "You already have an account", body)
         }
+    }
+}
+
+fn of_factor(notice: FactorNotice) -> (&'static str, String) {
+    match notice {
+        FactorNotice::TurnedOn => (
+            "A second factor is on",
+            "a second factor was put on your account: from now on a login wants a code too.".to_owned(),
+        ),
+        FactorNotice::TurnedOff => (
+            "The second factor is off",
+            "the second factor was taken off your account: from now on a login wants the password\nalone.".to_owned(),
+        ),
+        FactorNotice::RecoveryCodeUsed(left) => (
+            "A recovery code was used",
+            format!("one of your recovery codes was used. You have {left} left; when they run out,\nask for new ones."),
+        ),
+        FactorNotice::Guessed => (
+            "Wrong codes at your account",
+            "somebody tried several wrong codes at your account, each with the right password.\nNone was looked at \
+             after that, and none will be for a while."
+                .to_owned(),
+        ),
     }
 }
 

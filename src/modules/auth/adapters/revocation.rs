@@ -1,19 +1,32 @@
-//! Tells this process's verifier of sessions that ended, without a detour over the feed; and the feed that there is news.
+//! Tells this process's verifier of sessions that ended, without a detour over the feed; and every instance's feed that
+//! there is news.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::{
-    modules::auth::application::{RevocationSink, RevokedSession},
-    platform::tokens::TokenVerifier,
+    modules::auth::application::{RevocationFeed, RevocationSink, RevokedSession},
+    platform::{bell::Bell, tokens::TokenVerifier},
 };
+
+/// The feed, by the installation's bell: in this process alone, or over Redis.
+pub(crate) struct BellFeed(pub(crate) Arc<dyn Bell>);
+
+impl RevocationFeed for BellFeed {
+    fn announce(&self) {
+        self.0.ring();
+    }
+
+    fn heard(&self) -> watch::Receiver<u64> {
+        self.0.heard()
+    }
+}
 
 /// The sink.
 pub(crate) struct VerifierSink {
     pub(crate) verifier: Arc<TokenVerifier>,
-    /// Counts revocations.
-    pub(crate) revoked: watch::Sender<u64>,
+    pub(crate) feed: Arc<dyn RevocationFeed>,
 }
 
 /// For a process that verifies no tokens: those that do learn of it from the database.
@@ -26,6 +39,9 @@ impl RevocationSink for NobodyHere {
 impl RevocationSink for VerifierSink {
     fn revoked(&self, sessions: &[RevokedSession]) {
         self.verifier.revocations().add(sessions.iter().copied());
-        self.revoked.send_modify(|count| *count += 1);
+        self.feed.announce();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Users, sessions and keys in the database, by sea-orm: one code for SQLite and PostgreSQL.
 
+mod api_keys;
 mod attempts;
 mod audit;
 mod authorization_codes;
@@ -15,6 +16,7 @@ mod idempotency;
 mod interactions;
 mod keys;
 mod purge;
+mod purge_authorizations;
 mod roles;
 mod second_factors;
 mod sessions;

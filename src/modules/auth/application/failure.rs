@@ -56,6 +56,9 @@ pub(crate) enum Failure {
     /// The address has an account already.
     #[error("there is an account with this address already")]
     EmailTaken,
+    /// The user has as many API keys as allowed.
+    #[error("there are {0} API keys already; revoke one first")]
+    TooManyApiKeys(u32),
     /// An administrator is about to stop or delete the own account.
     #[error("this is your own account; another administrator has to do that")]
     OwnAccount,
@@ -130,6 +133,7 @@ impl Failure {
             | Self::BeyondOwnPermissions(_) => ErrorKind::Forbidden,
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
             Self::EmailTaken
+            | Self::TooManyApiKeys(_)
             | Self::MfaEnabled
             | Self::ClientHasNoSecret
             | Self::OwnAccount

@@ -1,14 +1,20 @@
 //! A user changes the password, or sets a new one by a mailed link.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    AttemptLimiter, EmailProof, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, PasswordPolicy,
+    AttemptLimiter, Audit, EmailProof, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, PasswordPolicy,
     RevocationSink, Settings, TokenSigner, UserRepository, Verdict, verify_email::mailed_code_hash,
 };
 use crate::{
     kernel::{Clock, Principal, Random},
-    modules::auth::domain::{Email, EmailPurpose, PasswordOwner, PlainPassword, RESEND_INTERVAL, UserStatus},
+    modules::auth::domain::{
+        Actor, Email, EmailPurpose, Origin, Outcome, PasswordOwner, PlainPassword, RESEND_INTERVAL, UserStatus,
+    },
 };
 
 /// Whoever asks for a mail is answered after at least this long, so that the work for an address that has an account does
@@ -25,6 +31,7 @@ pub(crate) struct ManagePasswords {
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Arc<Settings>,
@@ -36,11 +43,12 @@ impl ManagePasswords {
     pub(crate) async fn change(
         &self,
         caller: &Principal,
-        client: IpAddr,
+        origin: &Origin,
         current: &PlainPassword,
         new: &PlainPassword,
     ) -> Result<(), Failure> {
         let caller_id = caller.user().ok_or(Failure::NotFound)?;
+        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let account = format!("password change of {caller_id}");
         self.attempts.check(&account, client).await?;
         let user = self.users.find(caller_id).await?.ok_or(Failure::NotFound)?;
@@ -48,6 +56,8 @@ impl ManagePasswords {
         let is_right = verdict != Verdict::Wrong;
         self.attempts.settle(&account, client, is_right).await?;
         if !is_right {
+            let line = self.audit.entry(Actor::of(caller), origin, "password.changed", Outcome::Failure);
+            line.target("user", user.id).detail("reason", "invalid-credentials").write().await;
             return Err(Failure::InvalidCredentials);
         }
         let owner = PasswordOwner { email: &user.email, display_name: user.display_name.as_ref() };
@@ -66,16 +76,18 @@ impl ManagePasswords {
         let ended = self.users.change_password(&change).await?.ok_or(Failure::InvalidCredentials)?;
         self.revocations.revoked(&ended);
         tracing::info!(event = "password_changed", user_id = %change.user, sessions_ended = ended.len());
+        let line = self.audit.entry(Actor::of(caller), origin, "password.changed", Outcome::Success);
+        line.target("user", change.user).detail("sessions_ended", ended.len()).write().await;
         Ok(())
     }
 
     /// Mails a link to the address, if somebody has it; at most one an interval. The caller learns nothing.
-    pub(crate) async fn forgot(&self, email: &Email) -> Result<(), Failure> {
-        let (outcome, ()) = tokio::join!(self.mail_link(email), tokio::time::sleep(STEADY));
+    pub(crate) async fn forgot(&self, email: &Email, origin: &Origin) -> Result<(), Failure> {
+        let (outcome, ()) = tokio::join!(self.mail_link(email, origin), tokio::time::sleep(STEADY));
         outcome
     }
 
-    async fn mail_link(&self, email: &Email) -> Result<(), Failure> {
+    async fn mail_link(&self, email: &Email, origin: &Origin) -> Result<(), Failure> {
         let Some(user) = self.users.find_by_email(email).await? else { return Ok(()) };
         if !matches!(user.status, UserStatus::Active | UserStatus::Pending) {
             return Ok(());
@@ -83,7 +95,11 @@ impl ManagePasswords {
         let whose = (user.id, &user.email);
         let token = MailedToken::new(whose, EmailPurpose::PasswordReset, &*self.tokens, &*self.clock, &*self.random);
         match self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await {
-            Ok(true) => self.mailer.post(token.reset_mail(&user.email, &self.settings.issuer)),
+            Ok(true) => {
+                self.mailer.post(token.reset_mail(&user.email, &self.settings.issuer));
+                let line = self.audit.entry(Actor::Anonymous, origin, "password.reset_requested", Outcome::Success);
+                line.target("user", user.id).write().await;
+            }
             Ok(false) => {}
             // An error would tell that there is an account.
             Err(error) => tracing::warn!(event = "password_reset_mail_failed", user_id = %user.id, %error),
@@ -98,8 +114,8 @@ impl ManagePasswords {
     }
 
     /// Sets a new password by a mailed token, and ends every session. Only success spends the token.
-    pub(crate) async fn reset(&self, token: &str, new: &PlainPassword) -> Result<(), Failure> {
-        self.set(&EmailProof::Link(self.tokens.digest(token)), new).await
+    pub(crate) async fn reset(&self, token: &str, new: &PlainPassword, origin: &Origin) -> Result<(), Failure> {
+        self.set(&EmailProof::Link(self.tokens.digest(token)), new, origin).await
     }
 
     /// The same by the code in that mail, typed by the user of an address. It is short enough to be guessed: whoever guesses
@@ -107,15 +123,16 @@ impl ManagePasswords {
     pub(crate) async fn reset_by_code(
         &self,
         (email, code): (&Email, &str),
-        client: IpAddr,
         new: &PlainPassword,
+        origin: &Origin,
     ) -> Result<(), Failure> {
+        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let account = format!("password reset of {email}");
         self.attempts.check(&account, client).await?;
         let outcome = match self.users.find_by_email(email).await? {
             Some(user) => {
                 let hash = mailed_code_hash(&*self.tokens, &user.email, code);
-                self.set(&EmailProof::Code(user.id, hash), new).await
+                self.set(&EmailProof::Code(user.id, hash), new, origin).await
             }
             None => Err(Failure::InvalidEmailToken),
         };
@@ -126,7 +143,7 @@ impl ManagePasswords {
         outcome
     }
 
-    async fn set(&self, proof: &EmailProof, new: &PlainPassword) -> Result<(), Failure> {
+    async fn set(&self, proof: &EmailProof, new: &PlainPassword, origin: &Origin) -> Result<(), Failure> {
         // No hash is computed for a token that is not one.
         let purpose = EmailPurpose::PasswordReset;
         let owner = self.users.owner_of_email_token(purpose, proof, self.clock.now()).await?;
@@ -140,6 +157,8 @@ impl ManagePasswords {
         let (user, ended) = reset.ok_or(Failure::InvalidEmailToken)?;
         self.revocations.revoked(&ended);
         tracing::info!(event = "password_reset", user_id = %user, sessions_ended = ended.len());
+        let line = self.audit.entry(Actor::User(user), origin, "password.reset", Outcome::Success);
+        line.target("user", user).detail("sessions_ended", ended.len()).write().await;
         Ok(())
     }
 }

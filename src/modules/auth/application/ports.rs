@@ -1,6 +1,7 @@
 //! What the use cases need from outside. An implementation keeps what the comments oblige it to; the suites in
 //! `adapters/store/suite.rs` hold every store to it.
 
+mod api_keys;
 mod attempts;
 mod audit;
 mod authorization_codes;
@@ -10,9 +11,11 @@ mod clients;
 mod consents;
 mod device_grants;
 mod directory;
+mod id_tokens;
 mod idempotency;
 mod interactions;
 mod passwords;
+mod revocation_feed;
 mod roles;
 mod second_factors;
 mod signing_keys;
@@ -26,6 +29,7 @@ use crate::{
     modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
 };
 
+pub(crate) use api_keys::{ApiKeyKept, ApiKeyRepository};
 pub(crate) use attempts::{AttemptCounters, AttemptLimiter, Held};
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use authorization_codes::AuthorizationCodeRepository;
@@ -35,11 +39,15 @@ pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use consents::ConsentRepository;
 pub(crate) use device_grants::DeviceGrantRepository;
 pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
+pub(crate) use id_tokens::{IdGrant, IdHint};
 pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
 pub(crate) use passwords::{BreachList, CommonPasswords};
+pub(crate) use revocation_feed::RevocationFeed;
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
-pub(crate) use second_factors::{Confirmation, Enrolment, KeptTotp, OneTimePasswords, SecondFactorRepository};
+pub(crate) use second_factors::{
+    Confirmation, Enrolment, FactorNotice, KeptTotp, OneTimePasswords, SecondFactorRepository,
+};
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
 pub(crate) use user_import::UserImportStore;
 
@@ -287,6 +295,12 @@ pub(crate) trait TokenSigner: Send + Sync {
     fn access(&self, grant: &AccessGrant) -> Result<String, PortError>;
     /// A refresh token.
     fn refresh(&self, grant: &RefreshGrant) -> Result<String, PortError>;
+    /// An id_token (OpenID Connect Core 1.0 §2). MUST be of a type that is neither an access token's nor a refresh token's.
+    fn id_token(&self, grant: &IdGrant<'_>) -> Result<String, PortError>;
+    /// What an id_token says; `None` unless it is genuine and ours. That it has expired is no matter.
+    fn read_id_token(&self, token: &str) -> Option<IdHint>;
+    /// SHA-256 in base64url (RFC 7636 §4.6).
+    fn s256(&self, text: &str) -> String;
     /// What a refresh token says; `None` unless it is genuine, of the right type, issuer and audience. Expiry is the
     /// caller's to judge.
     fn read_refresh(&self, token: &str) -> Option<RefreshGrant>;
@@ -323,6 +337,13 @@ pub(crate) enum Mail {
         link: String,
         /// The code to type instead.
         code: String,
+    },
+    /// Something about the second factor changed.
+    SecondFactor {
+        /// To whom.
+        to: Email,
+        /// What.
+        notice: FactorNotice,
     },
     /// Somebody tried to register your address again.
     AddressTaken {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Failure, IssueTokens, IssuedTokens, RefreshGrant, RevocationSink, Rotation, SessionRepository, TokenSigner,
+    Audit, Failure, IssueTokens, IssuedTokens, RefreshGrant, RevocationSink, Rotation, SessionRepository, TokenSigner,
     UserRepository,
 };
 use crate::{
     kernel::{Clock, FIRST_PARTY},
-    modules::auth::domain::{RefreshDecision, Session, User, decide_refresh},
+    modules::auth::domain::{Actor, Origin, Outcome, RefreshDecision, Session, User, decide_refresh},
 };
 
 /// How often a refresh looks again that lost against another one; each loss means that the session went on.
@@ -25,13 +25,20 @@ pub(crate) struct Refresh {
     pub(crate) tokens: IssueTokens,
     pub(crate) issuer: Arc<dyn TokenSigner>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Refresh {
     /// A new pair for a refresh token of our own login.
-    pub(crate) async fn run(&self, token: &str) -> Result<IssuedTokens, Failure> {
-        self.spend(token, FIRST_PARTY, None).await
+    pub(crate) async fn run(&self, token: &str, origin: &Origin) -> Result<IssuedTokens, Failure> {
+        let outcome = self.spend(token, FIRST_PARTY, None).await;
+        if let (Err(Failure::RefreshTokenReused), Some(grant)) = (&outcome, self.issuer.read_refresh(token)) {
+            // Somebody sent it, but which of the two who have it is not known.
+            let line = self.audit.entry(Actor::Anonymous, origin, "session.refresh_reused", Outcome::Failure);
+            line.target("user", grant.user).detail("session", grant.session.to_string()).write().await;
+        }
+        outcome
     }
 
     /// A new pair for a refresh token that was given to this client, and is no other's to spend. `scope` narrows what the

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Failure, Mail, MailedToken, Mailer, PasswordHasher, PasswordPolicy, Registered, Registration, Settings,
+    Audit, Failure, Mail, MailedToken, Mailer, PasswordHasher, PasswordPolicy, Registered, Registration, Settings,
     TokenSigner, UserRepository, view_of,
 };
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     modules::auth::{
         api::UserView,
         domain::{
-            Credentials, DisplayName, Email, EmailPurpose, PasswordOwner, PlainPassword, RESEND_INTERVAL, RoleName,
-            User, UserStatus,
+            Actor, Credentials, DisplayName, Email, EmailPurpose, Origin, Outcome, PasswordOwner, PlainPassword,
+            RESEND_INTERVAL, RoleName, User, UserStatus,
         },
     },
 };
@@ -34,6 +34,7 @@ pub(crate) struct Register {
     pub(crate) policy: PasswordPolicy,
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Arc<Settings>,
@@ -41,7 +42,7 @@ pub(crate) struct Register {
 
 impl Register {
     /// The new user, or one that looks like it.
-    pub(crate) async fn run(&self, command: RegisterCommand) -> Result<UserView, Failure> {
+    pub(crate) async fn run(&self, command: RegisterCommand, origin: &Origin) -> Result<UserView, Failure> {
         if self.settings.registration == Registration::Closed {
             return Err(Failure::RegistrationClosed);
         }
@@ -69,7 +70,9 @@ impl Register {
             let (password_hash, display_name) = (user.password_hash.clone(), user.display_name.clone());
             token.kept.registration = Some(Credentials { password_hash, display_name });
         }
-        match self.users.register(&user, &token.kept, RESEND_INTERVAL).await? {
+        let registered = self.users.register(&user, &token.kept, RESEND_INTERVAL).await?;
+        self.note(&user, &registered, origin).await;
+        match registered {
             Registered::Created => {
                 tracing::info!(event = "user_registered", user_id = %user.id);
                 if verify {
@@ -86,6 +89,23 @@ impl Register {
             }
             Registered::Taken { owner, notify } => self.taken(&user, owner, notify),
         }
+    }
+
+    /// One line whatever became of it: a taken address must not answer sooner.
+    async fn note(&self, user: &User, registered: &Registered, origin: &Origin) {
+        let (outcome, owner) = match registered {
+            Registered::Created => (Outcome::Success, Some(user.id)),
+            Registered::Waiting { .. } => (Outcome::Failure, None),
+            Registered::Taken { owner, .. } => (Outcome::Failure, Some(*owner)),
+        };
+        let mut line = self.audit.entry(Actor::Anonymous, origin, "user.registered", outcome);
+        if let Some(owner) = owner {
+            line = line.target("user", owner);
+        }
+        if outcome == Outcome::Failure {
+            line = line.detail("reason", "email-taken");
+        }
+        line.write().await;
     }
 
     fn taken(&self, user: &User, owner: UserId, notify: bool) -> Result<UserView, Failure> {

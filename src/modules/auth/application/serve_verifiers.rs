@@ -4,11 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::watch;
 
-use super::{Failure, SessionRepository, TokenSigner};
+use super::{CheckApiKey, Failure, RECALLED, RevocationFeed, SessionRepository, TokenSigner};
 use crate::{
-    kernel::{Clock, ErrorKind},
+    kernel::{Clock, ErrorKind, Principal},
     modules::auth::api::{AuthApi, AuthError, Revocations},
 };
 
@@ -21,37 +20,46 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 pub(crate) struct ServeVerifiers {
     pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) issuer: Arc<dyn TokenSigner>,
+    pub(crate) api_keys: CheckApiKey,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Counts the revocations of this process; what other instances revoke is found in the store.
-    pub(crate) revoked_here: watch::Receiver<u64>,
+    /// Counts announcements of revocations; what they are is found in the store.
+    pub(crate) feed: Arc<dyn RevocationFeed>,
 }
 
 #[async_trait]
 impl AuthApi for ServeVerifiers {
+    async fn api_key(&self, digest: &str) -> Result<Option<Principal>, AuthError> {
+        Ok(self.api_keys.run(digest).await?)
+    }
+
     async fn verification_keys(&self) -> Result<String, AuthError> {
         self.issuer.jwks().await.map_err(|error| Failure::from(error).into())
     }
 
     async fn revocations(&self, after: Option<String>, wait: Duration) -> Result<Revocations, AuthError> {
         let after = after.as_deref().map(read_cursor).transpose()?;
-        let mut revoked_here = self.revoked_here.clone();
+        let mut heard = self.feed.heard();
         if let Some((_, seen)) = after
-            && *revoked_here.borrow_and_update() == seen
+            && *heard.borrow_and_update() == seen
         {
             // Either end of the wait is an answer.
-            let _ = tokio::time::timeout(wait, revoked_here.changed()).await;
+            let _ = tokio::time::timeout(wait, heard.changed()).await;
         }
         // The count first: what is revoked while the store is asked makes the next call answer at once.
-        let seen = *revoked_here.borrow();
+        let seen = *heard.borrow();
         let now = self.clock.now();
         let since = after.map(|(at, _)| at - OVERLAP);
-        let sessions = self.sessions.revoked(since, now).await.map_err(Failure::from)?;
+        let mut sessions = self.sessions.revoked(since, now).await.map_err(Failure::from)?;
+        // Nobody remembers a key for longer, so that older news of keys is none.
+        let keys_since = (now - RECALLED).max(since.unwrap_or(DateTime::<Utc>::MIN_UTC));
+        let stopped = self.api_keys.keys.stopped_api_keys(keys_since, now + RECALLED).await.map_err(Failure::from)?;
+        sessions.extend(stopped);
         let keys = self.issuer.digest(&self.issuer.jwks().await.map_err(Failure::from)?);
         Ok(Revocations { sessions, keys, cursor: format!("{}-{seen}", now.timestamp_micros()) })
     }
 }
 
-/// Cursors are microseconds since 1970, and the count of this process's revocations.
+/// Cursors are microseconds since 1970, and the count of announcements.
 fn read_cursor(cursor: &str) -> Result<(DateTime<Utc>, u64), AuthError> {
     let read = || {
         let (at, seen) = cursor.split_once('-')?;

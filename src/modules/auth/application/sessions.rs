@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Failure, RevocationSink, SessionRepository, Settings};
+use super::{Audit, Failure, RevocationSink, SessionRepository, Settings};
 use crate::{
     kernel::{Clock, Page, PageRequest, SessionId, UserId},
-    modules::auth::domain::Session,
+    modules::auth::domain::{Actor, Origin, Outcome, Session},
 };
 
 /// The use cases.
@@ -13,6 +13,7 @@ use crate::{
 pub(crate) struct Sessions {
     pub(crate) store: Arc<dyn SessionRepository>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<Settings>,
 }
@@ -24,13 +25,15 @@ impl Sessions {
     }
 
     /// Ends one of the user's sessions. `NotFound` for another's as for one that is not, or no longer.
-    pub(crate) async fn end(&self, user: UserId, id: SessionId) -> Result<(), Failure> {
+    pub(crate) async fn end(&self, user: UserId, id: SessionId, origin: &Origin) -> Result<(), Failure> {
         let now = self.clock.now();
         let session = self.store.find(id).await?.filter(|session| session.user_id == user && session.is_alive(now));
         session.ok_or(Failure::NotFound)?;
         let ended = self.store.revoke(id, "ended_by_user", now, now + self.settings.access_ttl).await?;
         self.revocations.revoked(ended.as_slice());
         tracing::info!(event = "session_ended", user_id = %user, session_id = %id);
+        let line = self.audit.entry(Actor::User(user), origin, "session.revoked", Outcome::Success);
+        line.target("session", id).detail("reason", "ended-by-user").write().await;
         Ok(())
     }
 }

@@ -40,6 +40,22 @@ pub(crate) struct OAuthSettings {
     pub(crate) signing_algorithm: &'static str,
     /// How far ahead a client's signed assertion may expire (RFC 7523 §3).
     pub(crate) assertion_max_lifetime: TimeDelta,
+    /// How long an authorization code waits for its client.
+    pub(crate) code_ttl: TimeDelta,
+    /// How long an authorization request waits for its user.
+    pub(crate) interaction_ttl: TimeDelta,
+    /// How long a pushed request waits for its browser (RFC 9126).
+    pub(crate) pushed_request_ttl: TimeDelta,
+    /// Whether every authorization request has to be pushed.
+    pub(crate) require_pushed_requests: bool,
+    /// How long a device waits for its user (RFC 8628).
+    pub(crate) device_ttl: TimeDelta,
+    /// Seconds between two questions of a device.
+    pub(crate) device_interval: u32,
+    /// How long a browser stays logged in that nobody uses.
+    pub(crate) browser_idle: TimeDelta,
+    /// How long a browser stays logged in at most.
+    pub(crate) browser_ttl: TimeDelta,
 }
 
 /// Who may register.

@@ -48,7 +48,7 @@ impl StepUp {
     ) -> Result<(), Failure> {
         let user = self.owner(caller).await?;
         let attempt = LoginAttempt::again(&user, password, code, origin);
-        let methods = self.authenticate.run(&attempt).await?.methods;
+        let methods = self.authenticate.again(&attempt).await?.methods;
         if !self.sessions.reauthenticate(caller.session_id, &methods, self.clock.now()).await? {
             // It ended while its user was typing.
             return Err(Failure::InvalidCredentials);

@@ -2,10 +2,10 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use super::{EmailProof, Failure, Mail, Mailer, STEADY, Settings, TokenSigner, UserRepository};
+use super::{Audit, EmailProof, Failure, Mail, Mailer, STEADY, Settings, TokenSigner, UserRepository};
 use crate::{
     kernel::{Clock, Random, UserId, ids::new_uuid},
-    modules::auth::domain::{Email, EmailPurpose, EmailToken, RESEND_INTERVAL},
+    modules::auth::domain::{Actor, Email, EmailPurpose, EmailToken, Origin, Outcome, RESEND_INTERVAL},
 };
 
 /// The letters of a code: Crockford's base 32, which has no O, I, L and U to mistake.
@@ -99,6 +99,7 @@ pub(crate) struct VerifyEmail {
     pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Arc<Settings>,
@@ -106,15 +107,15 @@ pub(crate) struct VerifyEmail {
 
 impl VerifyEmail {
     /// Spends a link's token.
-    pub(crate) async fn by_link(&self, token: &str) -> Result<(), Failure> {
-        self.spend(EmailProof::Link(self.tokens.digest(token))).await
+    pub(crate) async fn by_link(&self, token: &str, origin: &Origin) -> Result<(), Failure> {
+        self.spend(EmailProof::Link(self.tokens.digest(token)), origin).await
     }
 
     /// Spends a code, typed by the user of an address.
-    pub(crate) async fn by_code(&self, email: &Email, code: &str) -> Result<(), Failure> {
+    pub(crate) async fn by_code(&self, email: &Email, code: &str, origin: &Origin) -> Result<(), Failure> {
         let user = self.users.find_by_email(email).await?.ok_or(Failure::InvalidEmailToken)?;
         let hash = mailed_code_hash(&*self.tokens, &user.email, code);
-        self.spend(EmailProof::Code(user.id, hash)).await
+        self.spend(EmailProof::Code(user.id, hash), origin).await
     }
 
     /// Whether a link would work now; a mail scanner that follows it changes nothing.
@@ -151,10 +152,12 @@ impl VerifyEmail {
         Ok(())
     }
 
-    async fn spend(&self, proof: EmailProof) -> Result<(), Failure> {
+    async fn spend(&self, proof: EmailProof, origin: &Origin) -> Result<(), Failure> {
         let verified = self.users.verify_email(&proof, self.clock.now()).await?;
         let user = verified.ok_or(Failure::InvalidEmailToken)?;
         tracing::info!(event = "email_verified", user_id = %user);
+        let line = self.audit.entry(Actor::User(user), origin, "email.verified", Outcome::Success);
+        line.target("user", user).write().await;
         Ok(())
     }
 }

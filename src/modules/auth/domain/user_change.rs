@@ -48,6 +48,7 @@ impl UserChange {
                 user.display_name = None;
                 user.password_hash = PasswordHash::none();
                 user.roles.clear();
+                user.mfa_enabled = false;
             }
             Self::Roles(roles) => user.roles.clone_from(roles),
             Self::Password(hash) => user.password_hash = hash.clone(),

@@ -1,5 +1,8 @@
 //! The module's journeys over its own routes, on a real database and with mails as files.
 
+mod api_keys;
+mod clients;
+mod grants;
 mod lockout;
 mod passwords;
 mod second_factor;
@@ -25,6 +28,7 @@ use crate::{
         units::{ByteSize, Span},
     },
     platform::{
+        bell::LocalBell,
         http::Problem,
         random::SystemRandom,
         tokens::{KeyRing, SigningAlgorithm, TokenRules, TokenVerifier},
@@ -92,6 +96,7 @@ fn configuration() -> config::AuthConfig {
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),
         },
+        api_keys: config::ApiKeysConfig { per_user: 3 },
         idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
         lockout: config::LockoutConfig {
             failures: 5,
@@ -108,7 +113,18 @@ fn configuration() -> config::AuthConfig {
         step_up: config::StepUpConfig { max_age: Span::secs(900) },
         master_key: None,
         previous_master_keys: Vec::new(),
-        oauth: config::OAuthConfig { resources: Vec::new(), assertion_max_lifetime: Span::secs(3_600) },
+        oauth: config::OAuthConfig {
+            resources: Vec::new(),
+            assertion_max_lifetime: Span::secs(3_600),
+            code_ttl: Span::secs(60),
+            interaction_ttl: Span::secs(1_800),
+            pushed_request_ttl: Span::secs(60),
+            require_pushed_requests: false,
+            device_ttl: Span::secs(600),
+            device_interval: Span::secs(5),
+            browser_idle: Span::secs(7_200),
+            browser_ttl: Span::secs(43_200),
+        },
         captcha: None,
         database: None,
     }
@@ -137,6 +153,7 @@ impl TestAuth {
             clock: clock.clone(),
             random: Arc::new(SystemRandom),
             verifier: verifier.clone(),
+            bell: Arc::new(LocalBell::default()),
         };
         let auth = Auth::start(parts).await.unwrap();
         let mut keys = KeyRing::from_jwks(&auth.api().verification_keys().await.unwrap()).unwrap();

@@ -25,6 +25,11 @@ pub(super) fn clients(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) 
     LimitAttempts { kind: "client", ..passwords(core, config, clock) }
 }
 
+/// Wrong codes of devices; as many as passwords.
+pub(super) fn devices(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) -> LimitAttempts {
+    LimitAttempts { kind: "device", ..passwords(core, config, clock) }
+}
+
 /// Wrong codes of second factors.
 pub(super) fn codes(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) -> LimitAttempts {
     limit(core, config, "code", rule(config.mfa.failures, config.mfa.window, config.mfa.cooldown), clock)

@@ -2,55 +2,57 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpMessage as _, dev::ServiceRequest, http::header::AUTHORIZATION};
+use actix_web::{HttpMessage as _, dev::ServiceRequest};
 
 use super::{
     balance::hash_bytes,
     checks::Client,
-    limiter::{Decision, Limiter, Per, Policy, Subject},
+    limiter::{Decision, Per, Policy, Subject},
     outgoing::Outgoing,
+    pipeline::Shared,
     route::Route,
     upstream::HashOn,
 };
 use crate::{
     kernel::Principal,
     modules::gateway::config::RouteAuth,
-    platform::{
-        http::{
-            Problem,
-            authentication::{Identity, bearer, forbidden, identify_headers, refusal},
-            problem::FORBIDDEN,
+    platform::http::{
+        Problem,
+        authentication::{
+            Credentials, Identity, authenticate as platform_authenticate, credentials, forbidden, refusal,
         },
-        tokens::TokenVerifier,
+        problem::FORBIDDEN,
     },
 };
 
 /// Counts a request against a policy.
-pub(super) fn count(
-    limiter: &Limiter,
-    policy: &Policy,
-    verifier: &TokenVerifier,
-    request: &ServiceRequest,
-    client: &Client,
-) -> Decision {
-    let ip = Subject::Ip(client.ip);
-    let header = |name: &str| request.headers().get(name).map_or(ip, |value| Subject::Text(value.as_bytes()));
+pub(super) async fn count(shared: &Shared, policy: &Policy, request: &ServiceRequest, client: &Client) -> Decision {
+    let (limiter, ip) = (&shared.limiter, Subject::Ip(client.ip));
     match &policy.per {
         Per::Ip => limiter.take(policy, ip),
         Per::Route => limiter.take(policy, Subject::Everybody),
-        Per::ApiKey => limiter.take(policy, header("x-api-key")),
-        Per::Header(name) => limiter.take(policy, header(name.as_str())),
-        Per::Client | Per::User => {
-            let token = request.headers().get(AUTHORIZATION).and_then(bearer);
-            let Some(token) = token else { return limiter.take(policy, ip) };
-            // A token that was never seen costs cryptography, which an address that has used up its limit gets none of.
-            if !verifier.remembers(token) {
+        Per::Header(name) => {
+            let value = request.headers().get(name.as_str());
+            limiter.take(policy, value.map_or(ip, |value| Subject::Text(value.as_bytes())))
+        }
+        Per::Client | Per::User | Per::ApiKey => {
+            let is_judged = match credentials(request.headers()) {
+                Credentials::Token(_) if policy.per == Per::ApiKey => return limiter.take(policy, ip),
+                Credentials::Token(token) => shared.verifier.remembers(token),
+                Credentials::ApiKey(key) => shared.api_keys.remembers(key).await,
+                Credentials::None | Credentials::Unclear(_) => return limiter.take(policy, ip),
+            };
+            // What was never seen costs cryptography or a question, and an address that has used up its limit gets none.
+            if !is_judged {
                 let standing = limiter.peek(policy, ip);
                 if !standing.passes() {
                     return standing;
                 }
             }
-            match identify(verifier, request) {
+            match identify(shared, request).await {
+                Identity::Known(principal) if policy.per == Per::ApiKey => {
+                    limiter.take(policy, Subject::Text(principal.session_id.0.as_bytes()))
+                }
                 Identity::Known(principal) => match &principal.subject {
                     crate::kernel::Subject::User(id) => limiter.take(policy, Subject::User(*id)),
                     crate::kernel::Subject::Client(id) => limiter.take(policy, Subject::Text(id.as_bytes())),
@@ -62,25 +64,25 @@ pub(super) fn count(
 }
 
 /// Looks at the credentials once; the role behind finds the outcome with the request.
-fn identify(verifier: &TokenVerifier, request: &ServiceRequest) -> Identity {
+async fn identify(shared: &Shared, request: &ServiceRequest) -> Identity {
     if let Some(identity) = request.extensions().get::<Identity>() {
         return identity.clone();
     }
-    let identity = identify_headers(request.headers(), verifier);
+    let identity = platform_authenticate(request.headers(), &shared.verifier, &shared.api_keys).await;
     request.extensions_mut().insert(identity.clone());
     identity
 }
 
 /// Who sends the request, where the route looks.
-pub(super) fn authenticate(
+pub(super) async fn authenticate(
     route: &Route,
-    verifier: &TokenVerifier,
+    shared: &Shared,
     request: &ServiceRequest,
 ) -> Result<Option<Arc<Principal>>, Problem> {
     if route.auth == RouteAuth::None {
         return Ok(None);
     }
-    match identify(verifier, request) {
+    match identify(shared, request).await {
         Identity::Known(principal) => Ok(Some(principal)),
         Identity::Anonymous if route.auth == RouteAuth::Optional => Ok(None),
         Identity::Anonymous => Err(refusal(None)),

@@ -35,6 +35,7 @@ use crate::{
         http::{
             Problem, RequestContext, RouteLabel,
             address::is_trusted,
+            api_keys::ApiKeys,
             problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NO_ROUTE, RATE_LIMITED},
         },
         tokens::TokenVerifier,
@@ -48,6 +49,7 @@ pub(super) struct Shared {
     pub(super) targets: usize,
     pub(super) limiter: Limiter,
     pub(super) verifier: Arc<TokenVerifier>,
+    pub(super) api_keys: Arc<ApiKeys>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
     pub(super) cors: Option<Cors>,
     pub(super) security_headers: bool,
@@ -209,9 +211,9 @@ async fn pass(
         return inner(request, &uri, &forwarded, None);
     }
 
-    // Limit: before authentication, so that guessing tokens is limited and costs no cryptography.
+    // Limit: before authentication, so that guessing credentials is limited and costs neither cryptography nor questions.
     if let Some(policy) = &route.limit {
-        let decision = identity::count(&shared.limiter, policy, &shared.verifier, request, client);
+        let decision = identity::count(shared, policy, request, client).await;
         passage.limit = Some((policy.clone(), decision.standing));
         if !decision.passes() {
             policy.limited.increment(1);
@@ -222,7 +224,7 @@ async fn pass(
     }
 
     // Authentication, then authorization: who it is, and whether the route is for them.
-    let principal = identity::authenticate(&route, &shared.verifier, request)?;
+    let principal = identity::authenticate(&route, shared, request).await?;
     identity::authorize(&route, principal.as_deref())?;
 
     // The message itself: no body that is announced as too long.

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
     modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
-    platform::{random::SystemRandom, tokens::TokenVerifier},
+    platform::{http::api_keys::ApiKeys, random::SystemRandom, tokens::TokenVerifier},
 };
 
 /// What the gateway is made of.
@@ -38,6 +38,8 @@ pub struct GatewayParts<'a> {
     pub roles: Vec<RoleRoute>,
     /// Verifies access tokens.
     pub verifier: Arc<TokenVerifier>,
+    /// Verifies API keys.
+    pub api_keys: Arc<ApiKeys>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -82,6 +84,7 @@ impl Gateway {
             targets: compiled.targets,
             limiter: Limiter::new(parts.config.rate_limit_keys, parts.clock),
             verifier: parts.verifier,
+            api_keys: parts.api_keys,
             trusted_proxies: parts.trusted_proxies,
             cors: parts.config.cors.as_ref().map(Cors::compile),
             security_headers: parts.config.security_headers,

@@ -18,7 +18,7 @@ use crate::{
     kernel::{Role, SystemClock, units::ByteSize},
     modules::gateway::{Gateway, GatewayConfig, GatewayParts, Placement, front_door},
     platform::{
-        http::Problem,
+        http::{Problem, api_keys::ApiKeys},
         random::SystemRandom,
         tokens::{KeyRing, TokenRules, TokenVerifier},
     },
@@ -95,6 +95,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
         trusted_proxies: vec![],
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
         verifier: verifier(),
+        api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })

@@ -6,23 +6,33 @@ use actix_web::{
     FromRequest as _, HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{
-            CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, LOCATION, TRANSFER_ENCODING,
-        },
+        header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, TRANSFER_ENCODING},
     },
     web,
 };
 use chrono::TimeDelta;
 
 use self::body::{ClientBody, ClientsBody, NewClientBody, RotationBody, WishBody};
-use super::{UseCases, counted, oauth::answer::unstored, origin_of, resource, sessions::PageQuery};
+use super::{
+    UseCases,
+    conditions::{names_version, tag_of_time},
+    counted,
+    idempotency::{Created, keyed, once},
+    oauth::answer::unstored,
+    origin_of, resource,
+    sessions::PageQuery,
+};
 use crate::{
     kernel::units::Span,
     modules::auth::{
         application::{Administrator, Failure, client_view},
         domain::{Client, ClientProof},
     },
-    platform::http::{Fields, Problem, authentication::Caller},
+    platform::http::{
+        Fields, Problem,
+        authentication::Caller,
+        body::{expect_json, read_bounded},
+    },
 };
 
 const READ: &str = "clients:read";
@@ -72,31 +82,49 @@ pub(super) async fn list(
 /// Registers a client. Its secret is in this answer and nowhere else.
 #[utoipa::path(
     post, path = "/clients", tag = "oauth", security(("bearer" = [])), request_body = WishBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Sent again with the same key, it is made once")),
     responses(
         (status = 201, description = "The client, with its secret when it has one", body = NewClientBody,
             headers(("Location" = String, description = "The client"), ("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `clients:write`, and the permissions that the client is given"),
-        (status = 422, description = "`validation-failed`"),
+        (status = 409, description = "`idempotency-key-in-use`"),
+        (status = 422, description = "`validation-failed` or `idempotency-key-reused`"),
         (status = 503, description = "`unavailable` or `revocation-unavailable`, with `Retry-After`"),
     )
 )]
 pub(super) async fn create(
     request: HttpRequest,
     caller: Caller,
-    mut fields: Fields,
+    payload: web::Payload,
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must(WRITE)?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
+    counted("create_client", run_create(&request, &caller, payload, &cases).await)
+}
+
+async fn run_create(
+    request: &HttpRequest,
+    caller: &Caller,
+    payload: web::Payload,
+    cases: &web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    expect_json(request)?;
+    let sent = read_bounded(request, payload.into_inner()).await?;
+    let mut fields = Fields::parse(&sent)?;
     let wish = WishBody::read(&mut fields);
-    let draft = cases.clients.read(&wish);
-    let draft = body::finish(fields, draft)?;
-    let created = cases.clients.create(&administrator(&request, &caller), draft).await;
-    let (client, secret) = counted("create_client", created.map_err(Problem::from))?;
-    Ok(unstored(StatusCode::CREATED)
-        .insert_header((LOCATION, format!("/clients/{}", client.id)))
-        .insert_header((ETAG, etag(&client)))
-        .json(NewClientBody::new(client_view(&client), secret)))
+    let draft = body::finish(fields, cases.clients.read(&wish))?;
+    let by = administrator(request, caller);
+    let call = keyed(request, caller, &sent, None)?;
+    let clients = cases.clients.clone();
+    let work = async move {
+        let (client, secret) = clients.create(&by, draft).await?;
+        let (location, etag) = (format!("/clients/{}", client.id), Some(tag_of_time(client.updated_at)));
+        let body = serde_json::to_value(NewClientBody::new(client_view(&client), secret));
+        Ok(Created { location, etag, body: body.map_err(|error| Failure::Internal(error.to_string()))? })
+    };
+    once(cases, call, work).await
 }
 
 /// One client.
@@ -129,7 +157,7 @@ pub(super) async fn show(
     ),
     responses(
         (status = 200, description = "The client as it is now", body = ClientBody, headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `clients:write`, and the permissions that the client is given"),
         (status = 404, description = "`not-found`"),
         (status = 412, description = "`precondition-failed`"),
@@ -145,6 +173,7 @@ pub(super) async fn replace(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must(WRITE)?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     let client = cases.clients.show(&id).await?;
     must_match(&request, &client)?;
     let mut wish = WishBody::read(&mut fields);
@@ -175,7 +204,7 @@ pub(super) async fn replace(
     ),
     responses(
         (status = 204, description = "The client is gone"),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `clients:write`"),
         (status = 404, description = "`not-found`"),
         (status = 412, description = "`precondition-failed`"),
@@ -189,6 +218,7 @@ pub(super) async fn delete(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must(WRITE)?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     must_match(&request, &cases.clients.show(&id).await?)?;
     let deleted = cases.clients.delete(&administrator(&request, &caller), &id).await;
     counted("delete_client", deleted.map_err(Problem::from))?;
@@ -203,7 +233,7 @@ pub(super) async fn delete(
     params(("id" = String, Path, description = "The `client_id`")),
     responses(
         (status = 200, description = "The client, with its secret", body = NewClientBody),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `clients:write`, and the permissions that the client has"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`conflict`: the client has no secret"),
@@ -220,6 +250,7 @@ pub(super) async fn rotate_secret(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must(WRITE)?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     // The body may be left out altogether.
     let mut fields = if request.headers().contains_key(CONTENT_TYPE) || has_body(&request) {
         Fields::from_request(&request, &mut payload.into_inner()).await?
@@ -232,7 +263,7 @@ pub(super) async fn rotate_secret(
     let rotated = cases.clients.rotate_secret(&administrator(&request, &caller), &id, overlap).await;
     let (client, secret) = counted("rotate_client_secret", rotated.map_err(Problem::from))?;
     Ok(unstored(StatusCode::OK)
-        .insert_header((ETAG, etag(&client)))
+        .insert_header((ETAG, tag_of_time(client.updated_at)))
         .json(NewClientBody::new(client_view(&client), Some(secret))))
 }
 
@@ -247,21 +278,12 @@ fn administrator(request: &HttpRequest, caller: &Caller) -> Administrator {
 
 fn answer(client: &Client) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header((ETAG, etag(client)))
+        .insert_header((ETAG, tag_of_time(client.updated_at)))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .json(ClientBody::from(client_view(client)))
 }
 
-fn etag(client: &Client) -> String {
-    format!("\"{}\"", client.updated_at.timestamp_micros())
-}
-
-/// RFC 9110 §13.1.1.
+/// A version is asked for, or not at all.
 fn must_match(request: &HttpRequest, client: &Client) -> Result<(), Problem> {
-    let current = etag(client);
-    let is_meant = |wanted: &HeaderValue| {
-        wanted.to_str().is_ok_and(|list| list.split(',').map(str::trim).any(|tag| tag == "*" || tag == current))
-    };
-    let mut wanted = request.headers().get_all(IF_MATCH).peekable();
-    if wanted.peek().is_none() || wanted.any(is_meant) { Ok(()) } else { Err(Failure::PreconditionFailed.into()) }
+    names_version(request, &tag_of_time(client.updated_at)).map(|_| ())
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::UseCases;
 use crate::{
-    modules::auth::remote::{RevocationsBody, RevokedBody},
+    modules::auth::remote::{ApiKeyBody, PrincipalBody, RevocationsBody, RevokedBody},
     platform::http::Problem,
 };
 
@@ -28,4 +28,10 @@ pub(super) async fn revocations(query: web::Query<After>, cases: web::Data<UseCa
     let revocations = cases.api.revocations(after, wait).await?;
     let sessions = revocations.sessions.into_iter().map(|(id, until)| RevokedBody { id, until }).collect();
     Ok(HttpResponse::Ok().json(RevocationsBody { sessions, cursor: revocations.cursor, keys: revocations.keys }))
+}
+
+/// `GET /internal/auth/api-keys/{digest}`: whom an API key stands for.
+pub(super) async fn api_key(digest: web::Path<String>, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
+    let principal = cases.api.api_key(&digest).await?.and_then(PrincipalBody::of);
+    Ok(HttpResponse::Ok().json(ApiKeyBody { principal }))
 }

@@ -9,13 +9,13 @@ use actix_web::{
 use super::{
     UseCases,
     bodies::{LoginBody, RefreshBody, TokensBody},
-    client_of, counted, user_agent_of,
+    client_of, counted, origin_of,
 };
 use crate::{
     modules::auth::{
         application::{Failure, IssuedTokens, LoginAttempt},
         config::CaptchaPlace,
-        domain::{Email, PlainPassword},
+        domain::{Email, Origin, PlainPassword},
     },
     platform::http::{Fields, Problem},
 };
@@ -49,7 +49,8 @@ async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Res
     let (Some(email), Some(password)) = (email, password) else { return Err(Failure::InvalidCredentials.into()) };
     let client = client_of(request);
     cases.captcha.demand(CaptchaPlace::Login, (&email, client), captcha.as_deref()).await?;
-    let attempt = LoginAttempt { email: email.clone(), password, code, client, user_agent: user_agent_of(request) };
+    let Origin { user_agent, request_id, .. } = origin_of(request);
+    let attempt = LoginAttempt { email: email.clone(), password, code, client, user_agent, request_id };
     let outcome = cases.log_in.run(attempt).await;
     cases.captcha.note_login((&email, client), &outcome).await;
     Ok(tokens(outcome?))
@@ -67,15 +68,19 @@ async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Res
         (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
-pub(super) async fn refresh(fields: Fields, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    counted("refresh", run_refresh(fields, &cases).await)
+pub(super) async fn refresh(
+    request: HttpRequest,
+    fields: Fields,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    counted("refresh", run_refresh(&request, fields, &cases).await)
 }
 
-async fn run_refresh(mut fields: Fields, cases: &UseCases) -> Result<HttpResponse, Problem> {
+async fn run_refresh(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Result<HttpResponse, Problem> {
     let token = fields.required("refresh_token", |text| Ok(text.to_owned()));
     fields.finish()?;
     let token = token.ok_or(Failure::InvalidRefreshToken)?;
-    Ok(tokens(cases.refresh.run(&token).await?))
+    Ok(tokens(cases.refresh.run(&token, &origin_of(request)).await?))
 }
 
 /// RFC 6749 §5.1: tokens are stored nowhere on their way.

@@ -1,8 +1,8 @@
 //! `POST /auth/logout` and `POST /auth/logout-all`.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{UseCases, counted};
+use super::{UseCases, counted, origin_of};
 use crate::platform::http::{Problem, authentication::Caller};
 
 /// Ends the caller's session; its access tokens stop working everywhere.
@@ -10,8 +10,12 @@ use crate::platform::http::{Problem, authentication::Caller};
     post, path = "/auth/logout", tag = "auth", security(("bearer" = [])),
     responses((status = 204, description = "The session has ended"), (status = 401, description = "`unauthenticated`"))
 )]
-pub(super) async fn log_out(caller: Caller, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    let ended = cases.log_out.one(caller.user()?, caller.0.session_id).await;
+pub(super) async fn log_out(
+    request: HttpRequest,
+    caller: Caller,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    let ended = cases.log_out.one(caller.user()?, caller.0.session_id, &origin_of(&request)).await;
     counted("logout", ended.map_err(Problem::from))?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -21,7 +25,12 @@ pub(super) async fn log_out(caller: Caller, cases: web::Data<UseCases>) -> Resul
     post, path = "/auth/logout-all", tag = "auth", security(("bearer" = [])),
     responses((status = 204, description = "All sessions have ended"), (status = 401, description = "`unauthenticated`"))
 )]
-pub(super) async fn log_out_everywhere(caller: Caller, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    counted("logout", cases.log_out.all(caller.owner()?).await.map_err(Problem::from))?;
+pub(super) async fn log_out_everywhere(
+    request: HttpRequest,
+    caller: Caller,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    let ended = cases.log_out.all(caller.owner()?, &origin_of(&request)).await;
+    counted("logout", ended.map_err(Problem::from))?;
     Ok(HttpResponse::NoContent().finish())
 }

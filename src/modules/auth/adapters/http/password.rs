@@ -1,13 +1,11 @@
 //! `/auth/password/*`: change, forgot, and the reset by a mailed link with its page, or by a mailed code.
 
-use std::net::IpAddr;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
     UseCases,
     bodies::{ChangePasswordBody, ForgotPasswordBody, ResetPasswordBody},
-    client_of, counted,
+    client_of, counted, origin_of,
     pages::{Next, Page, is_form},
     verify_email::{Link, NO_ADDRESS},
 };
@@ -46,7 +44,7 @@ pub(super) async fn change(
     let new = fields.required("new_password", |text| PlainPassword::new(text, least));
     fields.finish()?;
     let (Some(current), Some(new)) = (current, new) else { return Err(Failure::InvalidCredentials.into()) };
-    let changed = cases.passwords.change(&caller.0, client_of(&request), &current, &new).await;
+    let changed = cases.passwords.change(&caller.0, &origin_of(&request), &current, &new).await;
     counted("change_password", changed.map_err(Problem::from))?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -90,7 +88,7 @@ pub(super) async fn forgot(
     if let Some(email) = email {
         let who = (&email, client_of(&request));
         cases.captcha.demand(CaptchaPlace::Forgot, who, captcha.as_deref()).await?;
-        cases.passwords.forgot(&email).await?;
+        cases.passwords.forgot(&email, &origin_of(&request)).await?;
     }
     Ok(HttpResponse::Accepted().finish())
 }
@@ -101,7 +99,7 @@ async fn forgot_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) ->
     let Ok(email) = Email::parse(typed) else {
         return cases.pages.show(request, 422, &Page::ForgotPassword { email: typed, error: Some(NO_ADDRESS) });
     };
-    if let Err(failure) = cases.passwords.forgot(&email).await {
+    if let Err(failure) = cases.passwords.forgot(&email, &origin_of(request)).await {
         return cases.pages.problem(request, &failure.into());
     }
     let text =
@@ -158,11 +156,11 @@ pub(super) async fn reset(
     }
     expect_json(&request)?;
     let fields = Fields::parse(&read_bounded(&request, payload.into_inner()).await?)?;
-    counted("reset_password", reset_by_json(fields, client_of(&request), &cases).await)?;
+    counted("reset_password", reset_by_json(&request, fields, &cases).await)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn reset_by_json(mut fields: Fields, client: IpAddr, cases: &UseCases) -> Result<(), Problem> {
+async fn reset_by_json(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Result<(), Problem> {
     let least = cases.settings.min_password_length;
     let text = |text: &str| Ok(text.to_owned());
     let by_code = fields.has("email") || fields.has("code");
@@ -174,9 +172,9 @@ async fn reset_by_json(mut fields: Fields, client: IpAddr, cases: &UseCases) -> 
     let new = fields.required("new_password", |text| PlainPassword::new(text, least));
     fields.finish()?;
     match (token, email, code, new) {
-        (Some(token), _, _, Some(new)) => Ok(cases.passwords.reset(&token, &new).await?),
+        (Some(token), _, _, Some(new)) => Ok(cases.passwords.reset(&token, &new, &origin_of(request)).await?),
         (None, Some(email), Some(code), Some(new)) => {
-            Ok(cases.passwords.reset_by_code((&email, &code), client, &new).await?)
+            Ok(cases.passwords.reset_by_code((&email, &code), &new, &origin_of(request)).await?)
         }
         _ => Err(Failure::InvalidEmailToken.into()),
     }
@@ -189,7 +187,7 @@ async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> 
         Ok(new) => new,
         Err(fault) => return new_password(request, cases, token, Some(&fault.detail)),
     };
-    let reset = cases.passwords.reset(token, &new).await;
+    let reset = cases.passwords.reset(token, &new, &origin_of(request)).await;
     // The count is all that is wanted of it.
     let _ = counted("reset_password", reset.clone().map_err(Problem::from));
     match reset {

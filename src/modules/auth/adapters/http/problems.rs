@@ -44,6 +44,8 @@ problems! {
         "Show the widget of the provider that `captcha` names, with its site key, and send the same again with the token that it gives as `captcha`. A token works once.";
     EMAIL_TAKEN = 409 "email-taken", "The address is taken",
         "There is an account with this address already. Log in, or use another address.";
+    TOO_MANY_API_KEYS = 409 "too-many-api-keys", "There are too many API keys",
+        "A user has a limited number of API keys. Revoke one that is not needed, then make another.";
     OWN_ACCOUNT = 409 "own-account", "This is your own account",
         "Nobody suspends or deletes the own account by administration. Another administrator, or the command line, can.";
     LAST_ADMINISTRATOR = 409 "last-administrator", "This is the last administrator",
@@ -82,6 +84,7 @@ impl From<Failure> for Problem {
             Failure::CaptchaRequired { provider, site_key } => Problem::new(&CAPTCHA_REQUIRED, detail)
                 .with_member("captcha", serde_json::json!({"provider": provider, "site_key": site_key})),
             Failure::EmailTaken => Problem::new(&EMAIL_TAKEN, detail),
+            Failure::TooManyApiKeys(_) => Problem::new(&TOO_MANY_API_KEYS, detail),
             Failure::OwnAccount => Problem::new(&OWN_ACCOUNT, detail),
             Failure::LastAdministrator => Problem::new(&LAST_ADMINISTRATOR, detail),
             Failure::BeyondOwnPermissions(lacking) => forbidden(&lacking.join(" ")),

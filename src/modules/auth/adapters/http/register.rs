@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web};
 use super::{
     UseCases,
     bodies::{RegisterBody, UserBody},
-    client_of, counted,
+    client_of, counted, origin_of,
 };
 use crate::{
     modules::auth::{
@@ -48,7 +48,7 @@ async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Res
     let (Some(email), Some(password)) = (email, password) else { return Err(Problem::invalid(Vec::new())) };
     let who = (&email, client_of(request));
     cases.captcha.demand(CaptchaPlace::Register, who, captcha.as_deref()).await?;
-    let user = cases.register.run(RegisterCommand { email, password, display_name }).await?;
+    let user = cases.register.run(RegisterCommand { email, password, display_name }, &origin_of(request)).await?;
     let location = format!("/users/{}", user.id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(UserBody::from(user)))
 }

@@ -1,7 +1,7 @@
 //! `/auth/sessions`: where the user is logged in.
 
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, HeaderValue},
     web,
 };
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{
     UseCases,
     bodies::{SessionBody, SessionsBody},
-    counted,
+    counted, origin_of,
 };
 use crate::{
     kernel::PageRequest,
@@ -76,11 +76,13 @@ pub(super) async fn list(
     )
 )]
 pub(super) async fn end(
+    request: HttpRequest,
     caller: Caller,
     id: web::Path<String>,
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.parse().map_err(|_| Failure::NotFound)?;
-    counted("end_session", cases.sessions.end(caller.owner()?, id).await.map_err(Problem::from))?;
+    let ended = cases.sessions.end(caller.owner()?, id, &origin_of(&request)).await;
+    counted("end_session", ended.map_err(Problem::from))?;
     Ok(HttpResponse::NoContent().finish())
 }

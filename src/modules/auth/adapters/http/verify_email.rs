@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::{
     UseCases,
     bodies::{EmailBody, VerifyEmailBody},
-    counted,
+    counted, origin_of,
     pages::{Next, Page, is_form},
 };
 use crate::{
@@ -74,16 +74,16 @@ pub(super) async fn verify(
     }
     expect_json(&request)?;
     let fields = Fields::parse(&read_bounded(&request, payload.into_inner()).await?)?;
-    counted("verify_email", by_json(fields, &cases).await)?;
+    counted("verify_email", by_json(&request, fields, &cases).await)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 async fn by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> HttpResponse {
     let Some(posted) = cases.pages.posted(request, form) else { return cases.pages.forged(request) };
     let verified = match posted.field("token") {
-        Some(token) => cases.verify_email.by_link(token).await,
+        Some(token) => cases.verify_email.by_link(token, &origin_of(request)).await,
         None => match Email::parse(posted.text("email")) {
-            Ok(email) => cases.verify_email.by_code(&email, posted.text("code")).await,
+            Ok(email) => cases.verify_email.by_code(&email, posted.text("code"), &origin_of(request)).await,
             Err(_) => Err(Failure::InvalidEmailToken),
         },
     };
@@ -107,12 +107,12 @@ fn dead_link(request: &HttpRequest, cases: &UseCases) -> HttpResponse {
     cases.pages.show(request, 422, &Page::Problem { title: "This link does not work", text, next })
 }
 
-async fn by_json(mut fields: Fields, cases: &UseCases) -> Result<(), Problem> {
+async fn by_json(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Result<(), Problem> {
     let text = |text: &str| Ok(text.to_owned());
     let token = fields.optional("token", text);
     if let Some(token) = token {
         fields.finish()?;
-        return Ok(cases.verify_email.by_link(&token).await?);
+        return Ok(cases.verify_email.by_link(&token, &origin_of(request)).await?);
     }
     let email = fields.optional("email", Email::parse);
     let code = fields.optional("code", text);
@@ -125,7 +125,7 @@ async fn by_json(mut fields: Fields, cases: &UseCases) -> Result<(), Problem> {
     }
     fields.finish()?;
     let (Some(email), Some(code)) = (email, code) else { return Err(Failure::InvalidEmailToken.into()) };
-    Ok(cases.verify_email.by_code(&email, &code).await?)
+    Ok(cases.verify_email.by_code(&email, &code, &origin_of(request)).await?)
 }
 
 /// Mails another link, if there is somebody to mail it to.

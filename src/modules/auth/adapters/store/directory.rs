@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Store, email_tokens,
-    entities::{session, user, user_role},
+    entities::{recovery_code, session, totp_factor, user, user_role},
     roles, sessions,
     users::{roles_of, user_of},
 };
@@ -99,6 +99,13 @@ async fn change(connection: &impl ConnectionTrait, wanted: &Administered) -> Res
         let all = session::Column::UserId.eq(user.id.0);
         ended = sessions::end(connection, all, reason, wanted.at, wanted.tokens_until).await?;
     }
+    if wanted.change == UserChange::Delete {
+        totp_factor::Entity::delete_by_id(user.id.0).exec(connection).await?;
+        recovery_code::Entity::delete_many()
+            .filter(recovery_code::Column::UserId.eq(user.id.0))
+            .exec(connection)
+            .await?;
+    }
     if wanted.change.voids_mails(&before) {
         for purpose in [EmailPurpose::Verification, EmailPurpose::PasswordReset] {
             email_tokens::void(connection, user.id.0, purpose).await?;
@@ -130,6 +137,7 @@ async fn write(connection: &impl ConnectionTrait, before: &User, user: &User) ->
         .col_expr(user::Column::DisplayName, user.display_name.as_ref().map(|name| name.as_str().to_owned()).into())
         .col_expr(user::Column::Status, user.status.as_str().into())
         .col_expr(user::Column::PasswordHash, user.password_hash.as_text().into())
+        .col_expr(user::Column::MfaEnabled, user.mfa_enabled.into())
         .col_expr(user::Column::UpdatedAt, user.updated_at.into())
         .filter(user::Column::Id.eq(user.id.0))
         .exec(connection)
@@ -176,9 +184,14 @@ fn condition(filter: &UserFilter) -> Condition {
     }
     if let Some(text) = &filter.text {
         let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let pattern = || LikeExpr::new(format!("%{escaped}%")).escape('\\');
-        let name = Expr::expr(Func::lower(Expr::col(user::Column::DisplayName)));
-        all = all.add(Condition::any().add(Expr::col(user::Column::Email).like(pattern())).add(name.like(pattern())));
+        // SQLite's `lower` knows ASCII alone, so that a name's other letters are looked for as they were typed, too.
+        let mut said = Condition::any();
+        for text in [escaped.to_lowercase(), escaped.to_ascii_lowercase()] {
+            let pattern = || LikeExpr::new(format!("%{text}%")).escape('\\');
+            let name = Expr::expr(Func::lower(Expr::col(user::Column::DisplayName)));
+            said = said.add(Expr::col(user::Column::Email).like(pattern())).add(name.like(pattern()));
+        }
+        all = all.add(said);
     }
     all
 }

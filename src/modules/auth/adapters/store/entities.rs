@@ -1,5 +1,6 @@
 //! The tables, as sea-orm sees them. They never leave the store.
 
+pub(crate) mod api_key;
 pub(crate) mod attempt_counter;
 pub(crate) mod audit_entry;
 pub(crate) mod authorization_code;

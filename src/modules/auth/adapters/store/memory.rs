@@ -1,5 +1,6 @@
 //! The stores in memory: the fake that the suites hold to the same promises as the database.
 
+mod api_keys;
 mod attempts;
 mod authorizations;
 mod clients;
@@ -38,6 +39,7 @@ pub(crate) struct State {
     sessions: Vec<Session>,
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
+    api_keys: Vec<api_keys::Kept>,
     factors: second_factors::Factors,
     attempts: std::collections::HashMap<String, crate::modules::auth::domain::Failures>,
     authorizations: authorizations::Authorizations,

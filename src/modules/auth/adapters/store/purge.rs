@@ -69,6 +69,7 @@ impl Store {
             Ok(is_full)
         };
         let more = self.purge_client_grants(now, KEPT, BATCH).await?;
+        let more = self.purge_authorizations(now, KEPT, BATCH).await? || more;
         Ok(self.database.run("purge_expired", purge).await? || more)
     }
 }

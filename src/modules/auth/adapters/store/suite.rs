@@ -1,5 +1,6 @@
 //! What every store promises, as tests that run on each of them.
 
+mod api_keys;
 mod attempts;
 pub(super) mod authorizations;
 pub(super) mod clients;
@@ -28,6 +29,7 @@ use crate::{
     platform::random::SystemRandom,
 };
 
+pub(super) use api_keys::api_keys;
 pub(super) use attempts::attempts;
 pub(super) use directory::directory;
 pub(super) use idempotency::idempotency;

@@ -9,8 +9,8 @@ use super::{KeptKey, Store, memory::MemoryStore, suite};
 use crate::{
     modules::auth::{
         application::{
-            AuthorizationCodeRepository, BrowserSessionRepository, ConsentRepository, DeviceGrantRepository,
-            InteractionRepository, SessionRepository, UserRepository,
+            AuthorizationCodeRepository, BrowserSessionRepository, ClientRepository, ConsentRepository,
+            DeviceGrantRepository, InteractionRepository, SessionRepository, UserRepository,
         },
         domain::SigningKey,
     },
@@ -43,6 +43,7 @@ async fn in_memory() {
     suite::users(Arc::new(MemoryStore::default())).await;
     suite::sessions(Arc::new(MemoryStore::default())).await;
     suite::audit(Arc::new(MemoryStore::default())).await;
+    suite::api_keys(Arc::new(MemoryStore::default())).await;
     suite::roles(Arc::new(MemoryStore::default())).await;
     suite::directory(Arc::new(MemoryStore::default())).await;
     suite::idempotency(Arc::new(MemoryStore::default())).await;
@@ -61,6 +62,7 @@ async fn on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     suite::audit(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
+    suite::api_keys(Arc::new(Store::new(sqlite(&folder).await))).await;
     suite::roles(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::directory(Arc::new(Store::new(sqlite(&folder).await))).await;
@@ -79,6 +81,7 @@ async fn on_postgres() {
     suite::users(Arc::new(Store::new(postgres("suite_users").await))).await;
     suite::sessions(Arc::new(Store::new(postgres("suite_sessions").await))).await;
     suite::audit(Arc::new(Store::new(postgres("suite_audit").await))).await;
+    suite::api_keys(Arc::new(Store::new(postgres("suite_api_keys").await))).await;
     suite::roles(Arc::new(Store::new(postgres("suite_roles").await))).await;
     suite::directory(Arc::new(Store::new(postgres("suite_directory").await))).await;
     suite::idempotency(Arc::new(Store::new(postgres("suite_idempotency").await))).await;
@@ -97,6 +100,7 @@ where
         + InteractionRepository
         + AuthorizationCodeRepository
         + ConsentRepository
+        + ClientRepository
         + DeviceGrantRepository
         + 'static,
 {

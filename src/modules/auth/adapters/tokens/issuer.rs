@@ -14,8 +14,11 @@ use serde_json::Value;
 use super::{SigningKeys, seal};
 use crate::{
     kernel::{Clock, Random, Subject, ids::new_uuid},
-    modules::auth::application::{AccessGrant, PortError, RefreshGrant, Settings, TokenSigner},
-    platform::{json, tokens::AccessClaims},
+    modules::auth::application::{AccessGrant, IdGrant, IdHint, PortError, RefreshGrant, Settings, TokenSigner},
+    platform::{
+        json,
+        tokens::{AccessClaims, SigningAlgorithm},
+    },
 };
 
 /// No token of ours comes near this.
@@ -34,6 +37,31 @@ struct RefreshClaims {
     generation: i64,
     #[serde(rename = "type")]
     kind: String,
+}
+
+/// The claims of an id_token.
+#[derive(Serialize)]
+struct IdClaims<'a> {
+    iss: &'a str,
+    sub: String,
+    aud: &'a str,
+    exp: i64,
+    iat: i64,
+    auth_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
+    at_hash: String,
+    amr: Vec<&'a str>,
+    sid: String,
+}
+
+/// What is read of an id_token that comes back.
+#[derive(Deserialize)]
+struct IdHintClaims {
+    iss: String,
+    sub: String,
+    aud: String,
+    sid: String,
 }
 
 /// Issues JWTs.
@@ -122,6 +150,38 @@ impl TokenSigner for JwtIssuer {
             kind: "refresh".to_owned(),
         };
         self.sign("rt+jwt", &claims)
+    }
+
+    fn id_token(&self, grant: &IdGrant<'_>) -> Result<String, PortError> {
+        // OpenID Connect Core 1.0 §3.1.3.6: the hash is that of the signature's algorithm, which for Ed25519 is SHA-512.
+        let is_ed25519 = self.keys.signer()?.algorithm == SigningAlgorithm::EdDSA;
+        let hash = digest::digest(if is_ed25519 { &digest::SHA512 } else { &digest::SHA256 }, grant.access.as_bytes());
+        let hash = hash.as_ref();
+        let claims = IdClaims {
+            iss: &self.settings.issuer,
+            sub: grant.user.to_string(),
+            aud: grant.client_id,
+            exp: grant.expires_at.timestamp(),
+            iat: grant.issued_at.timestamp(),
+            auth_time: grant.authenticated_at.timestamp(),
+            nonce: grant.nonce,
+            at_hash: BASE64_URL_SAFE_NO_PAD.encode(&hash[..hash.len() / 2]),
+            amr: grant.methods.split(' ').filter(|method| !method.is_empty()).collect(),
+            sid: grant.session.to_string(),
+        };
+        self.sign("JWT", &claims)
+    }
+
+    fn read_id_token(&self, token: &str) -> Option<IdHint> {
+        let claims: IdHintClaims = serde_json::from_value(self.read(token, "JWT")?).ok()?;
+        if claims.iss != self.settings.issuer {
+            return None;
+        }
+        Some(IdHint { user: claims.sub.parse().ok()?, client_id: claims.aud, session: claims.sid.parse().ok()? })
+    }
+
+    fn s256(&self, text: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
     }
 
     fn read_refresh(&self, token: &str) -> Option<RefreshGrant> {

@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -78,6 +81,8 @@ pub(crate) struct SigningKeys {
     shared: Option<Arc<Signer>>,
     known: ArcSwap<KnownKeys>,
     refreshed: Mutex<Instant>,
+    /// Whether the last look into the database failed.
+    failing: AtomicBool,
     used: Mutex<Option<(String, DateTime<Utc>)>>,
     store: Store,
     clock: Arc<dyn Clock>,
@@ -110,7 +115,8 @@ impl SigningKeys {
         });
         let known = ArcSwap::from_pointee(compile(&rules, &kept)?);
         let refreshed = Mutex::new(clock.monotonic());
-        let keys = Self { rules, shared, known, refreshed, used: Mutex::default(), store, clock };
+        let (failing, used) = (AtomicBool::new(false), Mutex::default());
+        let keys = Self { rules, shared, known, refreshed, failing, used, store, clock };
         keys.signer()?;
         Ok(keys)
     }
@@ -134,10 +140,14 @@ impl SigningKeys {
 
     /// The keys, asked for again when they are old. While the database is away, those that are known.
     pub(super) async fn fresh(&self) -> Result<Arc<KnownKeys>, PortError> {
-        if self.claim_refresh()
-            && let Err(error) = self.refresh().await
-        {
-            tracing::warn!(event = "signing_keys_not_refreshed", %error);
+        if self.claim_refresh() {
+            let refreshed = self.refresh().await;
+            // Told once, and its end once.
+            match (&refreshed, self.failing.swap(refreshed.is_err(), Ordering::Relaxed)) {
+                (Err(error), false) => tracing::warn!(event = "signing_keys_not_refreshed", %error),
+                (Ok(()), true) => tracing::info!(event = "signing_keys_refreshed"),
+                (Err(_), true) | (Ok(()), false) => {}
+            }
         }
         Ok(self.known())
     }

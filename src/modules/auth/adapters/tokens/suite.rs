@@ -131,6 +131,14 @@ async fn every_algorithm(
             resources: Vec::new(),
             signing_algorithm: algorithm.as_str(),
             assertion_max_lifetime: TimeDelta::minutes(5),
+            code_ttl: TimeDelta::minutes(1),
+            interaction_ttl: TimeDelta::minutes(30),
+            pushed_request_ttl: TimeDelta::minutes(1),
+            require_pushed_requests: false,
+            device_ttl: TimeDelta::minutes(10),
+            device_interval: 5,
+            browser_idle: TimeDelta::hours(2),
+            browser_ttl: TimeDelta::hours(12),
         },
     };
     let issuer = JwtIssuer::new(Arc::new(keys), Arc::new(settings), clock.clone(), Arc::new(SystemRandom));

@@ -12,7 +12,8 @@ use crate::{
 /// Which users; every part that is there must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct UserFilter {
-    /// A part of the address or of the name, in lower case.
+    /// A part of the address or of the name, in any case: of ASCII letters everywhere, of others where the database knows
+    /// them.
     pub(crate) text: Option<String>,
     /// The status; without it, everybody who is not deleted.
     pub(crate) status: Option<UserStatus>,

@@ -136,6 +136,7 @@ async fn users_are_searched_and_paged() {
     let app = TestAuth::start(&configuration()).await;
     let root = app.made("root@example.com", &["admin"]).await;
     for (email, name) in [("ada@example.com", "Ada Lovelace"), ("bob@example.org", "Bob"), ("eve@example.com", "Eve")] {
+        app.clock.advance(std::time::Duration::from_millis(1));
         assert_eq!(app.create(&root, email, json!({"display_name": name})).await.status, 201);
     }
     assert_eq!(emails(&app.get(&root, "/users?q=LOVE").await), ["ada@example.com"]);
@@ -374,4 +375,76 @@ async fn administration_is_in_the_audit_log() {
     for query in ["since=yesterday", "limit=0", "cursor=1", "actor="] {
         is(&app.get(&root, &format!("/audit?{query}")).await, 400, "malformed-request");
     }
+}
+
+#[actix_web::test]
+async fn what_happens_to_an_account_is_in_the_audit_log() {
+    let app = TestAuth::start(&configuration()).await;
+    let root = app.made("root@example.com", &["admin"]).await;
+    let tick = || app.clock.advance(std::time::Duration::from_millis(1));
+    let id = app.made("ada@example.com", &[]).await;
+    let id = app.me(&id).await.text("id");
+    tick();
+    let session = app.log_in("ada@example.com").await;
+    let (access, refresh) = (session.text("access_token"), session.text("refresh_token"));
+    tick();
+    let change = json!({"current_password": "wrong", "new_password": "a better horse"});
+    app.call(Method::POST, "/auth/password/change", Some(&access), Some(change)).await;
+    tick();
+    let change = json!({"current_password": "correct horse", "new_password": "a better horse"});
+    let changed = app.call(Method::POST, "/auth/password/change", Some(&access), Some(change)).await;
+    assert_eq!(changed.status, 204, "{}", changed.body);
+    tick();
+    app.post("/auth/password/forgot", json!({"email": "ada@example.com"})).await;
+    tick();
+    app.post("/auth/refresh", json!({"refresh_token": refresh})).await;
+    app.clock.advance(std::time::Duration::from_secs(11));
+    app.post("/auth/refresh", json!({"refresh_token": refresh})).await;
+    for _ in 0..7 {
+        tick();
+        app.log_in("ada@example.com").await;
+    }
+    let lines = app.lines(&root, &format!("target={id}&since=2027-01-15T08:00:00.002Z")).await;
+    let told: Vec<_> =
+        lines.iter().map(|line| format!("{} {}", line["action"], line["outcome"]).replace('"', "")).collect();
+    assert_eq!(
+        told,
+        [
+            "account.locked failure",
+            "login.failed failure",
+            "login.failed failure",
+            "login.failed failure",
+            "login.failed failure",
+            "session.refresh_reused failure",
+            "password.reset_requested success",
+            "password.changed success",
+            "password.changed failure",
+        ],
+        "what is refused in the cooldown is not written: {lines:?}"
+    );
+    for _ in 0..7 {
+        app.log_in("nobody@example.com").await;
+    }
+    let unknown = app.lines(&root, "action=login.failed").await;
+    assert!(unknown.iter().any(|line| line["target"].is_null()));
+    assert!(!json!(unknown).to_string().contains("nobody"), "not even the address");
+}
+
+#[actix_web::test]
+async fn a_secret_is_shown_again_to_whoever_has_the_key_and_to_nobody_else() {
+    let app = TestAuth::start(&configuration()).await;
+    let root = app.made("root@example.com", &["admin"]).await;
+    let body = json!({"client_name": "shop", "grant_types": ["client_credentials"]});
+    let key = ("idempotency-key", "a key that nobody else has");
+    let first = app.with(Method::POST, "/clients", &root, key, body.clone()).await;
+    assert_eq!(first.status, 201, "{}", first.body);
+    let again = app.with(Method::POST, "/clients", &root, key, body).await;
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!(again.header("location"), first.header("location"));
+    let secret = first.text("client_secret");
+    assert!(!secret.is_empty());
+    app.auth.stop().await;
+    let file = std::fs::read(app.folder.path().join("auth.db")).unwrap();
+    let text = String::from_utf8_lossy(&file);
+    assert!(!text.contains(&secret) && !text.contains(key.1), "sealed, under a key that is not kept");
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     kernel::{FieldFault, error::ValueFault, units::Span},
     modules::auth::{
-        adapters::http::bodies::rfc3339,
+        adapters::http::{bodies::rfc3339, lists},
         api::ClientView,
         application::{ClientWish, client_name},
     },
@@ -47,32 +47,11 @@ impl WishBody {
             // A name that is at fault is noted here; the use case is given one that is not.
             client_name: fields.required("client_name", client_name).unwrap_or_else(|| "-".to_owned()),
             token_endpoint_auth_method: text(fields, "token_endpoint_auth_method"),
-            redirect_uris: texts(fields, "redirect_uris"),
-            post_logout_redirect_uris: texts(fields, "post_logout_redirect_uris"),
-            grant_types: texts(fields, "grant_types"),
+            redirect_uris: lists::strings(fields, "redirect_uris").unwrap_or_default(),
+            post_logout_redirect_uris: lists::strings(fields, "post_logout_redirect_uris").unwrap_or_default(),
+            grant_types: lists::strings(fields, "grant_types").unwrap_or_default(),
             scope: text(fields, "scope"),
             jwks: fields.take("jwks").filter(|jwks| !jwks.is_null()).map(|jwks| jwks.to_string()),
-        }
-    }
-}
-
-/// An array of strings, which may be absent.
-fn texts(fields: &mut Fields, name: &str) -> Vec<String> {
-    match fields.take(name) {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(items)) => {
-            let mut texts = Vec::with_capacity(items.len());
-            for (number, item) in items.into_iter().enumerate() {
-                match item {
-                    Value::String(text) => texts.push(text),
-                    _ => fields.fault_at(format!("/{name}/{number}"), "wrong-type", "expected a string"),
-                }
-            }
-            texts
-        }
-        Some(_) => {
-            fields.fault(name, "wrong-type", "expected an array of strings");
-            Vec::new()
         }
     }
 }

@@ -1,11 +1,15 @@
 //! `POST /oauth/introspect` (RFC 7662).
 
 use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header::AUTHORIZATION},
+    HttpRequest, HttpResponse, ResponseError as _,
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    },
     web,
 };
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -18,10 +22,16 @@ use super::{
 use crate::{
     modules::auth::{
         adapters::http::UseCases,
-        application::oauth::{Asker, OAuthError, TokenState},
+        application::{
+            Failure,
+            oauth::{Asker, OAuthError, TokenState},
+        },
         domain::ClientProof,
     },
-    platform::http::authentication::{Identity, bearer, identify},
+    platform::{
+        http::authentication::{Identity, bearer, identify},
+        tokens::TokenFault,
+    },
 };
 
 /// What lets a caller with an access token look at any token.
@@ -96,7 +106,8 @@ impl IntrospectionBody {
     responses(
         (status = 200, description = "The token's state", body = IntrospectionBody, example = json!({"active": false})),
         (status = 400, description = "`invalid_request`", body = OAuthErrorBody),
-        (status = 401, description = "`invalid_client`, with `WWW-Authenticate`", body = OAuthErrorBody),
+        (status = 401, description = "`invalid_client`, or `invalid_token` of a caller with an access token", body = OAuthErrorBody),
+        (status = 403, description = "`insufficient_scope` of a caller with an access token", body = OAuthErrorBody),
         (status = 413, description = "The form is too long", body = OAuthErrorBody),
         (status = 415, description = "The body is not form-encoded", body = OAuthErrorBody),
         (status = 429, description = "Too many failed authentications of this client, with `Retry-After`", body = OAuthErrorBody),
@@ -108,22 +119,42 @@ pub(in crate::modules::auth::adapters::http) async fn introspect(
     form: Form,
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, OAuthProblem> {
-    let state = counted("oauth_introspect", run(&request, &form, &cases).await.map_err(OAuthProblem))?;
+    let is_bearer = request.headers().get(AUTHORIZATION).is_some_and(|header| bearer(header).is_some());
+    let asked = if is_bearer {
+        if let Some(refused) = refused_bearer(&request) {
+            return Ok(refused);
+        }
+        by_permission(&form, &cases).await
+    } else {
+        by_client(&request, &form, &cases).await
+    };
+    let state = counted("oauth_introspect", asked.map_err(OAuthProblem))?;
     let body =
         state.map_or_else(IntrospectionBody::default, |state| IntrospectionBody::of(state, &cases.settings.issuer));
     Ok(unstored(StatusCode::OK).json(body))
 }
 
-async fn run(request: &HttpRequest, form: &Form, cases: &UseCases) -> Result<Option<TokenState>, OAuthError> {
-    let is_bearer = request.headers().get(AUTHORIZATION).is_some_and(|header| bearer(header).is_some());
-    if is_bearer {
-        return match identify(request) {
-            Identity::Known(caller) if caller.may(PERMISSION) => {
-                cases.introspect_token.run(Asker::Permitted, form.required("token")?).await
-            }
-            _ => Err(OAuthError::invalid_client()),
-        };
-    }
+/// The answer to a caller whose access token does not do (RFC 6750 §3, RFC 7662 §2.3).
+fn refused_bearer(request: &HttpRequest) -> Option<HttpResponse> {
+    let (status, error) = match identify(request) {
+        Identity::Known(caller) if caller.may(PERMISSION) => return None,
+        Identity::Known(_) => (StatusCode::FORBIDDEN, "insufficient_scope"),
+        Identity::Refused(TokenFault::Invalid(_)) | Identity::Anonymous => (StatusCode::UNAUTHORIZED, "invalid_token"),
+        Identity::Refused(_) => {
+            let error = Failure::Unavailable("access tokens cannot be verified at the moment".to_owned());
+            return Some(OAuthProblem::from(error).error_response());
+        }
+    };
+    let challenge = format!("Bearer error=\"{error}\", scope=\"{PERMISSION}\"");
+    let body = json!({"error": error, "error_description": format!("this needs an access token with {PERMISSION}")});
+    Some(unstored(status).insert_header((WWW_AUTHENTICATE, challenge)).json(body))
+}
+
+async fn by_permission(form: &Form, cases: &UseCases) -> Result<Option<TokenState>, OAuthError> {
+    cases.introspect_token.run(Asker::Permitted, form.required("token")?).await
+}
+
+async fn by_client(request: &HttpRequest, form: &Form, cases: &UseCases) -> Result<Option<TokenState>, OAuthError> {
     let client = authenticated(request, form, cases).await?;
     if client.proof == ClientProof::Public {
         // Whoever knows its name could ask (RFC 7662 §2.1).

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::modules::auth::{
     adapters::http::{UseCases, origin_of},
-    application::oauth::{OAuthCode, OAuthError, OAuthTokens},
+    application::oauth::{OAuthCode, OAuthError, OAuthTokens, Redemption},
     domain::GrantType,
 };
 
@@ -132,8 +132,15 @@ async fn run(request: &HttpRequest, form: &Form, cases: &UseCases) -> Result<OAu
             let token = form.required("refresh_token")?;
             cases.spend_refresh_token.run(&client, token, scope, resource, &origin).await
         }
-        GrantType::AuthorizationCode | GrantType::DeviceCode => {
-            Err(OAuthError::new(OAuthCode::UnsupportedGrantType, "this grant is not given yet"))
+        GrantType::AuthorizationCode => {
+            let redemption = Redemption {
+                code: form.required("code")?,
+                redirect_uri: form.get("redirect_uri"),
+                verifier: form.required("code_verifier")?,
+                resource,
+            };
+            cases.user_facing.redeem_code.run(&client, redemption, &origin).await
         }
+        GrantType::DeviceCode => cases.user_facing.devices.poll(&client, form.required("device_code")?, &origin).await,
     }
 }

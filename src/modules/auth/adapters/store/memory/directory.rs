@@ -61,7 +61,10 @@ impl UserDirectory for MemoryStore {
 
 fn matches(filter: &UserFilter, user: &User) -> bool {
     let name = user.display_name.as_ref().map(|name| name.as_str().to_lowercase()).unwrap_or_default();
-    let is_said = |text: &String| user.email.as_str().contains(text.as_str()) || name.contains(text.as_str());
+    let is_said = |text: &String| {
+        let text = text.to_lowercase();
+        user.email.as_str().contains(&text) || name.contains(&text)
+    };
     filter.text.as_ref().is_none_or(is_said)
         && filter.status.map_or(user.status != UserStatus::Deleted, |status| user.status == status)
         && filter.role.as_ref().is_none_or(|role| user.roles.contains(role))

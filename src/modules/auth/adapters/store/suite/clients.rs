@@ -14,7 +14,7 @@ use crate::{
     platform::random::SystemRandom,
 };
 
-fn client(proof: ClientProof) -> Client {
+pub(super) fn client(proof: ClientProof) -> Client {
     let uri = |text: &str| RedirectUri::parse(text).unwrap();
     Client {
         id: new_uuid(&SystemClock, &SystemRandom).to_string(),
@@ -67,7 +67,10 @@ async fn kept_and_replaced(store: &impl ClientRepository) {
         store.add(client).await.unwrap();
         assert_eq!(store.find(&client.id).await.unwrap().as_ref(), Some(client));
     }
-    assert_eq!(store.find("nobody").await, Ok(None));
+    for stranger in ["nobody", "", "a\0b", "\u{e4}", &"x".repeat(1_000)] {
+        assert_eq!(store.find(stranger).await, Ok(None));
+        assert_eq!(store.remove(stranger, at(3), at(4)).await, Ok(None));
+    }
     let first = store.list(&PageRequest { limit: 3, cursor: None }).await.unwrap();
     let rest = store.list(&PageRequest { limit: 3, cursor: first.next_cursor.clone() }).await.unwrap();
     let ids: Vec<_> = first.items.iter().chain(&rest.items).map(|client| client.id.clone()).collect();

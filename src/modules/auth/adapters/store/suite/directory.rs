@@ -62,7 +62,7 @@ async fn search<S: UserDirectory + UserRepository>(store: &S) {
     for kept in [
         named("ada@example.com", "Ada Lovelace", UserStatus::Active, &admin),
         named("grace_h@example.com", "Grace 100%", UserStatus::Suspended, &plain),
-        named("gracexh@example.org", "Another", UserStatus::Pending, &plain),
+        named("gracexh@example.org", "Änne Other", UserStatus::Pending, &plain),
     ] {
         assert_eq!(store.create(&kept).await, Ok(true));
     }
@@ -71,6 +71,8 @@ async fn search<S: UserDirectory + UserRepository>(store: &S) {
         page.items.into_iter().map(|user| user.email.to_string()).collect::<Vec<_>>()
     };
     let by_text = async |text: &str| found(UserFilter { text: Some(text.to_owned()), ..UserFilter::default() }).await;
+    assert_eq!(by_text("Änn").await, ["gracexh@example.org"], "letters beyond ASCII");
+    assert_eq!(by_text("LOVE").await, ["ada@example.com"]);
     assert_eq!(by_text("love").await, ["ada@example.com"], "a name in any case");
     assert_eq!(by_text("e_h@").await, ["grace_h@example.com"], "an underscore is no wildcard");
     assert_eq!(by_text("100%").await, ["grace_h@example.com"]);

@@ -1,0 +1,106 @@
+//! `/auth/consents`: what the user allowed which client.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, HeaderValue},
+    web,
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{UseCases, counted, origin_of};
+use crate::{
+    kernel::PageRequest,
+    platform::http::{Problem, authentication::Caller, problem::MALFORMED_REQUEST},
+};
+
+/// What a user allowed a client.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConsentBody {
+    /// The client.
+    client_id: String,
+    /// Its name.
+    client_name: String,
+    /// Everything that was allowed so far.
+    scopes: Vec<String>,
+    /// When it was first allowed.
+    granted_at: DateTime<Utc>,
+    /// When more was.
+    updated_at: DateTime<Utc>,
+}
+
+/// A page of them.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConsentsBody {
+    items: Vec<ConsentBody>,
+    /// For the next page; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// The caller's consents, by client.
+#[utoipa::path(
+    get, path = "/auth/consents", tag = "auth", security(("bearer" = [])),
+    params(
+        ("limit" = Option<u32>, Query, description = "At most so many; 20 without it, 100 at most"),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "A page of consents", body = ConsentsBody),
+        (status = 400, description = "`malformed-request`: `limit` or `cursor`"),
+        (status = 401, description = "`unauthenticated`"),
+        (status = 403, description = "`forbidden`: not the token of a login with address and password"),
+    )
+)]
+pub(super) async fn list(
+    caller: Caller,
+    request: HttpRequest,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    let page = cases.user_facing.consents.list(caller.owner()?, &page_of(&request)?).await?;
+    let items = page.items.into_iter().map(|(consent, client_name)| ConsentBody {
+        client_id: consent.client_id,
+        client_name,
+        scopes: consent.scopes.into_iter().collect(),
+        granted_at: consent.granted_at,
+        updated_at: consent.updated_at,
+    });
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .json(ConsentsBody { items: items.collect(), next_cursor: page.next_cursor }))
+}
+
+/// Takes a consent back; the client's tokens of this user stop working everywhere.
+#[utoipa::path(
+    delete, path = "/auth/consents/{client_id}", tag = "auth", security(("bearer" = [])),
+    params(("client_id" = String, Path, description = "The client")),
+    responses(
+        (status = 204, description = "It is taken back"),
+        (status = 401, description = "`unauthenticated`"),
+        (status = 403, description = "`forbidden`: not the token of a login with address and password"),
+        (status = 404, description = "`not-found`: there is none"),
+    )
+)]
+pub(super) async fn revoke(
+    caller: Caller,
+    request: HttpRequest,
+    client_id: web::Path<String>,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
+    let done = cases.user_facing.consents.revoke(caller.owner()?, &client_id, &origin_of(&request)).await;
+    counted("revoke_consent", done.map_err(Problem::from))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `?limit=&cursor=`; a cursor is a client's id.
+fn page_of(request: &HttpRequest) -> Result<PageRequest, Problem> {
+    let wrong = |detail: &str| Problem::new(&MALFORMED_REQUEST, detail.to_owned());
+    let query = super::oauth::Form::parse(request.query_string().as_bytes());
+    let query = query.map_err(|_| wrong("the query cannot be read"))?;
+    let limit = match query.get("limit").map(str::parse::<u32>) {
+        None => PageRequest::DEFAULT,
+        Some(Ok(limit)) if (1..=PageRequest::MAX).contains(&limit) => limit,
+        Some(_) => return Err(wrong("limit: expected a number from 1 to 100")),
+    };
+    Ok(PageRequest { limit, cursor: query.get("cursor").map(str::to_owned) })
+}
