@@ -16,6 +16,7 @@ mod oauth_tokens;
 mod pages;
 mod pages_for_clients;
 mod passwords;
+mod races;
 mod sessions;
 mod signing_keys;
 mod tokens;

@@ -33,10 +33,11 @@ fn write(mail: Mail) -> (String, &'static str, String) {
             );
             (to.to_string(), "Verify your e-mail address", body)
         }
-        Mail::PasswordReset { to, link } => {
+        Mail::PasswordReset { to, link, code } => {
             let body = format!(
                 "Hello,\n\nsomebody, perhaps you, asked for a new password. Follow this link to choose one:\n\n{link}\n\n\
-                 The link works for one hour, once. If you did not ask for this, ignore this mail;\nyour password \
+                 Or type this code: {code}\n\n\
+                 Link or code work for one hour, once. If you did not ask for this, ignore this mail;\nyour password \
                  stays as it is.\n"
             );
             (to.to_string(), "Choose a new password", body)
@@ -81,3 +82,6 @@ fn of_factor(notice: FactorNotice) -> (&'static str, String) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;
