@@ -23,6 +23,12 @@ impl Output {
         self.results.flush()
     }
 
+    /// Tells how far something is, over what was told of it before; for terminals alone.
+    pub(super) fn progress(&mut self, text: impl fmt::Display) {
+        let _ = write!(self.messages, "\r{text}\u{1b}[K");
+        let _ = self.messages.flush();
+    }
+
     /// Tells something that is no result. That it cannot be told must not change what a command does.
     pub(super) fn message(&mut self, text: impl fmt::Display) {
         let _ = writeln!(self.messages, "{text}");

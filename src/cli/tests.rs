@@ -107,3 +107,55 @@ fn users_are_administered_beside_a_server() {
     assert_eq!(run("vestibule migrate down").0, done);
     assert!(run("vestibule migrate status").1.contains("false"));
 }
+
+#[test]
+fn users_of_another_system_are_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let database = format!("sqlite://{}", at("users.db"));
+    let run = |line: &str| run_in(BTreeMap::from([("DATABASE_URL".to_owned(), database.clone())]), line);
+    let [done, failed, refused] =
+        [ExitCode::SUCCESS, ExitCode::FAILURE, ExitCode::from(2)].map(|code| format!("{code:?}"));
+    let hash = "pbkdf2_sha256$1000$seasalt$mQnueSakb748zqBAC1tmWVZsZbi2zPGZarEzTGdfmso=";
+    let ada =
+        format!(r#"{{"email":"Ada@example.com","password_hash":"{hash}","email_verified":true,"roles":["admin"]}}"#);
+    let bomb = r#"{"email":"eve@example.com","password_hash":"$scrypt$ln=40,r=8,p=1$YWJj$YWJj"}"#;
+    std::fs::write(at("users.jsonl"), format!("{ada}\n{bomb}\n{{\"email\":\"x\",\"roles\":[\"king\"]}}\n")).unwrap();
+
+    let import =
+        |arguments: &str| run(&format!("vestibule user import {} --format json {arguments}", at("users.jsonl")));
+    let counts = |results: &str| {
+        let counts: serde_json::Value = serde_json::from_str(results).unwrap();
+        ["imported", "existing", "refused"].map(|name| counts[name].as_u64().unwrap())
+    };
+    let (code, results, messages) = import("--dry-run");
+    assert_eq!((code, counts(&results)), (failed.clone(), [1, 0, 2]), "{messages}");
+    assert!(run("vestibule user list --format json").1.contains("\"items\": []"), "nothing is kept");
+    let (code, results, messages) = import("");
+    assert_eq!((code, counts(&results)), (failed.clone(), [1, 0, 2]));
+    assert_snapshot!(messages, @r#"
+    line 2: /password_hash: to compare with this hash would take too much time or memory (costly-hash)
+    line 3: /email: expected an address such as name@example.com (invalid-email)
+    line 3: /roles/0: there is no role "king" (unknown-role)
+    error: 2 lines were refused
+    "#);
+    let (_, results, messages) = import("");
+    assert_eq!(counts(&results), [0, 0, 3]);
+    assert!(messages.contains("line 1: /email: there is an account with this address already (email-taken)"));
+    let (code, results, messages) = import(&format!("--skip-existing --report {}", at("refused.jsonl")));
+    assert_eq!((code, counts(&results)), (failed, [0, 1, 2]));
+    assert_eq!(messages, "error: 2 lines were refused\n");
+    let report = std::fs::read_to_string(at("refused.jsonl")).unwrap();
+    assert!(report.starts_with(r#"{"line":2,"pointer":"/password_hash","code":"costly-hash""#), "{report}");
+
+    let shown = run("vestibule user show ada@example.com --format json").1;
+    assert!(shown.contains("\"active\"") && shown.contains("\"admin\"") && !shown.contains("seasalt"), "{shown}");
+    std::fs::write(
+        at("more.csv"),
+        "email,password_hash\nbob@example.com,$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e\n",
+    )
+    .unwrap();
+    assert_eq!(run(&format!("vestibule user import {}", at("more.csv"))).0, done);
+    std::fs::write(at("wrong.csv"), "mail\n").unwrap();
+    assert_eq!(run(&format!("vestibule user import {}", at("wrong.csv"))).0, refused);
+}

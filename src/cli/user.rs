@@ -1,5 +1,6 @@
 //! `vestibule user`: administration of accounts, beside a running server or before there is one.
 
+mod import;
 mod password;
 
 use clap::{Args, Subcommand};
@@ -26,6 +27,9 @@ pub(super) enum UserCommand {
         after_help = "Example:\n  vestibule user create ada@example.com --role admin --password-stdin < password.txt"
     )]
     Create(Create),
+    /// Takes over users of another system, with the hashes of their passwords
+    #[command(after_help = import::HELP)]
+    Import(import::Import),
     /// Lists every user, oldest first
     #[command(after_help = "Example:\n  vestibule user list --format json")]
     List(FormatArguments),
@@ -120,6 +124,9 @@ pub(super) struct Create {
 impl UserCommand {
     pub(super) fn run(&self, session: &mut Session) -> Result<(), Failure> {
         RoleSet::choose(&[Role::Auth]).map_err(Failure::Usage)?;
+        if let Self::Import(import) = self {
+            return import.run(session);
+        }
         let loaded = session.load()?;
         // Before the database is opened: typing takes its time.
         let password = match self {
@@ -150,6 +157,7 @@ impl UserCommand {
                 let password = password.ok_or_else(|| Failure::Usage("a password is needed".to_owned()))?;
                 (users.create_user(create.command(password)).await.map(|user| view(&user)), create.format)
             }
+            Self::Import(_) => return Err(Failure::Usage("an import has a way of its own".to_owned())),
             Self::Show { user, format } => (users.show_user(user).await.map(|user| view(&user)), *format),
             Self::Suspend { user, format } => (users.suspend_user(user).await.map(|user| view(&user)), *format),
             Self::Activate { user, format } => (users.activate_user(user).await.map(|user| view(&user)), *format),

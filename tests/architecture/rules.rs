@@ -3,8 +3,20 @@
 use crate::source::{Mention, Source, module_of};
 
 /// Foreign crates that carry values and no effects; domain and api may name them beside `std`.
-const VALUES: &[&str] =
-    &["std", "core", "serde", "serde_json", "chrono", "uuid", "thiserror", "async_trait", "secrecy", "url", "zeroize"];
+const VALUES: &[&str] = &[
+    "std",
+    "core",
+    "serde",
+    "serde_json",
+    "chrono",
+    "uuid",
+    "thiserror",
+    "async_trait",
+    "secrecy",
+    "url",
+    "zeroize",
+    "unicode_normalization",
+];
 
 /// What use cases may name besides: waiting and telling and pure data structures, but no IO.
 const USE_CASES: &[&str] = &["tracing", "tokio", "futures_util", "bytes", "matchit"];

@@ -1,5 +1,6 @@
 //! Faults: processes that die, processes that are asked to end, peers that are gone.
 
 mod crash;
+mod refresh;
 mod shutdown;
 mod workers;

@@ -59,7 +59,7 @@ impl MigrationTrait for Migration {
             let row = Query::insert()
                 .into_table(Roles::Table)
                 .columns([Roles::Name, Roles::Permissions, Roles::Inherits, Roles::UpdatedAt])
-                .values_panic([name.into(), "[]".into(), inherits.into(), Expr::current_timestamp().into()])
+                .values_panic([name.into(), "[]".into(), inherits.into(), Expr::current_timestamp()])
                 .to_owned();
             manager.execute(row).await?;
         }

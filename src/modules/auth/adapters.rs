@@ -1,5 +1,6 @@
 //! The module's edges: HTTP, the store, tokens, passwords, mail.
 
+pub(crate) mod captcha;
 pub(crate) mod http;
 pub(crate) mod mail;
 pub(crate) mod one_time_passwords;

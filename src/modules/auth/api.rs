@@ -1,11 +1,15 @@
 //! What other modules, and the command line, may ask of `auth`.
 
+mod import;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::kernel::{ErrorKind, Page, PageRequest, Principal, SessionId, UserId};
+
+pub use import::{ImportMode, ImportReport, ImportedUser, UserImport};
 
 /// The path prefixes that `auth` answers at the front door.
 pub const FRONT_DOOR: &[&str] = &["/auth", "/oauth", "/.well-known", "/users", "/roles", "/clients", "/audit"];
@@ -43,6 +47,8 @@ pub struct Revocations {
 pub struct Administration {
     /// Accounts.
     pub users: Arc<dyn UserAdministration>,
+    /// Users of other systems.
+    pub import: Arc<dyn UserImport>,
     /// The keys that tokens are signed with.
     pub keys: Arc<dyn KeyAdministration>,
     /// OAuth clients.

@@ -6,9 +6,11 @@ mod administrator;
 mod api_keys;
 mod audit;
 mod authenticate;
+mod captcha;
 mod check_api_key;
 mod failure;
 mod idempotency;
+mod import_users;
 mod issue_tokens;
 mod limit_attempts;
 mod log_in;
@@ -17,6 +19,7 @@ mod manage_clients;
 mod manage_roles;
 mod manage_totp;
 pub(crate) mod oauth;
+mod password_policy;
 mod passwords;
 mod ports;
 mod profile;
@@ -35,9 +38,11 @@ pub(crate) use administrator::Administrator;
 pub(crate) use api_keys::{ApiKeys, NewApiKey};
 pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
+pub(crate) use captcha::Captcha;
 pub(crate) use check_api_key::{CheckApiKey, RECALLED};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
+pub(crate) use import_users::ImportUsers;
 pub(crate) use issue_tokens::{IssueTokens, IssuedTokens};
 pub(crate) use limit_attempts::LimitAttempts;
 pub(crate) use log_in::LogIn;
@@ -45,15 +50,17 @@ pub(crate) use log_out::LogOut;
 pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use manage_totp::ManageTotp;
+pub(crate) use password_policy::PasswordPolicy;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
-    AuthorizationCodeRepository, Begun, BrowserSessionRepository, Changed, Claim, ClientGrantRepository, ClientKeys,
-    ClientRepository, Confirmation, ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, Held, IdGrant,
-    IdHint, IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding,
-    Mail, Mailer, OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole,
-    RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository,
-    SessionRepository, TokenSigner, UserDirectory, UserFilter, UserRepository, Verdict,
+    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, Changed, Claim,
+    ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation, ConsentRepository,
+    DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, IdGrant, IdHint, IdempotencyStore,
+    InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
+    OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationFeed,
+    RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository, SessionRepository,
+    TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

@@ -1,5 +1,7 @@
 //! `[auth]`: accounts, tokens, passwords.
 
+mod breach_list;
+mod captcha;
 mod oauth;
 mod pages;
 mod second_factor;
@@ -14,6 +16,8 @@ use crate::{
     platform::{sealing::Sealer, tokens::SigningAlgorithm},
 };
 
+pub use breach_list::BreachListConfig;
+pub use captcha::{CaptchaConfig, CaptchaPlace, CaptchaProvider};
 pub use oauth::OAuthConfig;
 pub use pages::PagesConfig;
 pub use second_factor::{MfaConfig, StepUpConfig};
@@ -51,6 +55,8 @@ pub struct AuthConfig {
     pub oauth: OAuthConfig,
     /// `[auth.pages]`.
     pub pages: PagesConfig,
+    /// `[auth.captcha]`: a riddle for people; absent: none is asked for.
+    pub captcha: Option<CaptchaConfig>,
     /// `[auth.database]`: a database of its own; absent: `[database]`.
     pub database: Option<crate::config::DatabaseConfig>,
 }
@@ -101,6 +107,8 @@ pub struct PasswordConfig {
     pub argon2: Argon2Config,
     /// The cost of bcrypt.
     pub bcrypt_cost: u32,
+    /// A list of stolen passwords, which nobody may choose; absent: none is asked.
+    pub breach_list: Option<BreachListConfig>,
     /// Hashes computed at the same time; 0: one a core.
     pub hashing_threads: usize,
     /// Hashes that may wait for a thread; more are answered with 503.
@@ -197,19 +205,28 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
     );
     let password = &config.password;
     must((8..=1024).contains(&password.min_length), "password.min_length", "expected 8 to 1024");
-    must((4..=31).contains(&password.bcrypt_cost), "password.bcrypt_cost", "expected 4 to 31");
+    must((4..=18).contains(&password.bcrypt_cost), "password.bcrypt_cost", "expected 4 to 18");
     let argon2 = &password.argon2;
     must((1..=64).contains(&argon2.parallelism), "password.argon2.parallelism", "expected 1 to 64");
-    must(argon2.iterations >= 1, "password.argon2.iterations", "expected at least 1");
+    must((1..=64).contains(&argon2.iterations), "password.argon2.iterations", "expected 1 to 64");
     let least = 8 * 1024 * u64::from(argon2.parallelism.min(64));
     must(
-        argon2.memory.0 >= least && argon2.memory <= ByteSize::mib(4096),
+        argon2.memory.0 >= least && argon2.memory <= ByteSize::mib(1024),
         "password.argon2.memory",
-        "expected at least 8KiB a lane, and at most 4GiB",
+        "expected at least 8KiB a lane, and at most 1GiB",
+    );
+    must(
+        argon2.memory.0.saturating_mul(argon2.iterations.into()) <= ByteSize::mib(4096).0,
+        "password.argon2.iterations",
+        "expected at most 4GiB in all passes together",
     );
     must(password.hashing_threads <= 256, "password.hashing_threads", "expected at most 256");
     must((1..=65_536).contains(&password.hashing_queue), "password.hashing_queue", "expected 1 to 65536");
     must(!password.hashing_timeout.get().is_zero(), "password.hashing_timeout", "expected more than zero");
+    let breach_list = password.breach_list.iter().flat_map(BreachListConfig::faults);
+    for (key, detail) in breach_list.chain(config.captcha.iter().flat_map(CaptchaConfig::faults)) {
+        must(false, key, detail);
+    }
     for (key, fault) in master_key_faults(config) {
         must(false, &key, fault);
     }
@@ -242,6 +259,15 @@ fn master_key_faults(config: &AuthConfig) -> Vec<(String, &'static str)> {
         faults.push(("previous_master_keys".to_owned(), "expected a `master_key` that they came before"));
     }
     faults
+}
+
+/// Whether it is an address that can be called.
+fn is_callable(text: &str) -> bool {
+    text.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+            && !text.contains(['?', '#'])
+    })
 }
 
 fn is_issuer(text: &str) -> bool {

@@ -46,27 +46,16 @@ pub(super) struct ApiKeyBody {
 /// The owner of an API key, as far as the key goes, on the wire.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PrincipalBody {
-    key_id: SessionId,
-    user_id: UserId,
-    email: Option<String>,
-    roles: Vec<String>,
-    scopes: Vec<String>,
-    expires_at: Option<DateTime<Utc>>,
+    pub(super) key_id: SessionId,
+    pub(super) user_id: UserId,
+    pub(super) email: Option<String>,
+    pub(super) roles: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    /// Absent: never.
+    pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
 impl PrincipalBody {
-    /// `None` for a principal that no API key stands for.
-    pub(super) fn of(principal: Principal) -> Option<Self> {
-        Some(Self {
-            key_id: principal.session_id,
-            user_id: principal.user()?,
-            email: principal.email,
-            roles: principal.roles,
-            scopes: principal.scopes,
-            expires_at: Some(principal.expires_at).filter(|at| *at != DateTime::<Utc>::MAX_UTC),
-        })
-    }
-
     fn read(self) -> Principal {
         Principal {
             subject: Subject::User(self.user_id),

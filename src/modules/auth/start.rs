@@ -18,19 +18,20 @@ use user_facing::Joints;
 
 use super::{
     adapters::{
+        captcha::SiteVerify,
         http::{self, Pages, UseCases},
         mail::QueuedMailer,
-        passwords::PooledPasswords,
+        passwords::{CommonLists, PooledPasswords, breach_list},
         revocation::{BellFeed, NobodyHere, VerifierSink},
         store::Store,
         tokens::{JwkClientKeys, JwtIssuer, KeyKeeper, KeyRules, SigningKeys},
     },
     api::{Administration, AuthApi},
     application::{
-        AdministerKeys, AdministerUsers, ApiKeys, Audit, Authenticate, CheckApiKey, Idempotency, IssueTokens, LogIn,
-        LogOut, Mailer, ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings, PasswordHasher,
-        Profile, Refresh, Register, Registration, RevocationSink, ServeVerifiers, Sessions, Settings, StepUp,
-        TokenSigner, VerifyEmail,
+        AdministerKeys, AdministerUsers, ApiKeys, Audit, Authenticate, Captcha, CheckApiKey, Idempotency, ImportUsers,
+        IssueTokens, LogIn, LogOut, Mailer, ManageClients, ManagePasswords, ManageRoles, ManageTotp, OAuthSettings,
+        PasswordHasher, PasswordPolicy, Profile, Refresh, Register, Registration, RevocationSink, ServeVerifiers,
+        Sessions, Settings, StepUp, TokenSigner, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
     config::{self, AuthConfig},
@@ -94,6 +95,7 @@ struct Core {
     keys: Arc<SigningKeys>,
     sealer: Arc<Sealer>,
     passwords: Arc<dyn PasswordHasher>,
+    policy: PasswordPolicy,
     settings: Arc<Settings>,
 }
 
@@ -130,7 +132,7 @@ impl Auth {
             users: core.store.clone(),
             passwords: core.passwords.clone(),
             attempts: attempts.clone(),
-            second_factor: second_factor::second_factor(&core, config, codes.clone(), &clock, &random),
+            second_factor: second_factor::second_factor(&core, config, codes.clone(), &mailer, &clock, &random),
             audit: audit.clone(),
             settings: core.settings.clone(),
         };
@@ -156,6 +158,7 @@ impl Auth {
             register: Register {
                 users: core.store.clone(),
                 passwords: core.passwords.clone(),
+                policy: core.policy.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
                 audit: audit.clone(),
@@ -172,6 +175,7 @@ impl Auth {
                 random: random.clone(),
                 settings: core.settings.clone(),
             },
+            captcha: captcha(&core, config, &clock),
             log_in: LogIn {
                 authenticate: authenticate.clone(),
                 sessions: core.store.clone(),
@@ -224,6 +228,7 @@ impl Auth {
             passwords: ManagePasswords {
                 users: core.store.clone(),
                 passwords: core.passwords.clone(),
+                policy: core.policy.clone(),
                 attempts: attempts.clone(),
                 tokens: core.issuer.clone(),
                 mailer: mailer.clone(),
@@ -267,6 +272,7 @@ impl Auth {
                 codes,
                 digests: core.issuer.clone(),
                 authenticate: authenticate.clone(),
+                mailer: mailer.clone(),
                 audit: audit.clone(),
                 clock: clock.clone(),
                 random: random.clone(),
@@ -350,7 +356,22 @@ impl Core {
         let keys = Arc::new(keys.map_err(cannot("load the signing keys"))?);
         let issuer = JwtIssuer::new(keys.clone(), settings.clone(), clock.clone(), random.clone());
         let passwords = PooledPasswords::start(&config.password).map_err(cannot("start password hashing"))?;
-        Ok(Self { database, store, issuer: Arc::new(issuer), keys, sealer, passwords: Arc::new(passwords), settings })
+        let breaches = config.password.breach_list.as_ref().map(breach_list).transpose();
+        let policy = PasswordPolicy {
+            common: Arc::new(CommonLists),
+            breaches: breaches.map_err(cannot("open the list of breaches"))?,
+            breaches_fail_open: config.password.breach_list.as_ref().is_some_and(|list| list.fail_open),
+        };
+        Ok(Self {
+            database,
+            store,
+            issuer: Arc::new(issuer),
+            keys,
+            sealer,
+            passwords: Arc::new(passwords),
+            policy,
+            settings,
+        })
     }
 
     fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {
@@ -392,8 +413,21 @@ impl Core {
             directory: self.store.clone(),
             roles: self.store.clone(),
             passwords: self.passwords.clone(),
+            policy: self.policy.clone(),
             tokens: self.issuer.clone(),
             revocations,
+            audit: self.audit(clock, random),
+            clock: clock.clone(),
+            random: random.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
+    fn import_users(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> ImportUsers {
+        ImportUsers {
+            users: self.store.clone(),
+            roles: self.store.clone(),
+            passwords: self.passwords.clone(),
             audit: self.audit(clock, random),
             clock: clock.clone(),
             random: random.clone(),
@@ -409,6 +443,7 @@ impl Core {
     ) -> Administration {
         Administration {
             users: Arc::new(self.administer_users(revocations.clone(), clock, random)),
+            import: Arc::new(self.import_users(clock, random)),
             keys: Arc::new(self.administer_keys(clock, random)),
             clients: Arc::new(self.clients(revocations, clock, random)),
         }
@@ -529,6 +564,13 @@ fn is_development(issuer: &str) -> bool {
         issuer.parse::<actix_web::http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The guard against programs, as configured.
+fn captcha(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) -> Captcha {
+    let Some(wanted) = &config.captcha else { return Captcha::default() };
+    let failures = Arc::new(limits::captcha(core, config, wanted, clock));
+    Captcha::new(wanted, Arc::new(SiteVerify::new(wanted)), failures)
 }
 
 async fn connect(config: &AuthConfig, database: &DatabaseConfig) -> Result<Database, StartError> {

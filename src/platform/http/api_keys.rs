@@ -93,15 +93,14 @@ impl ApiKeys {
         let recalled = self.recall(&digest).await;
         let result = if recalled.is_some() { "hit" } else { "miss" };
         metrics::counter!("cache_operations_total", "cache" => "api_keys", "result" => result).increment(1);
-        let known = match recalled {
-            Some(known) => known,
-            None => {
-                let asked = self.remembered.try_get_with(digest.as_str().into(), self.answer(&digest)).await;
-                asked.map_err(|why: Arc<String>| {
-                    tracing::warn!(event = "api_key_not_checked", %why);
-                    TokenFault::ApiKeyUnchecked
-                })?
-            }
+        let known = if let Some(known) = recalled {
+            known
+        } else {
+            let asked = self.remembered.try_get_with(digest.as_str().into(), self.answer(&digest)).await;
+            asked.map_err(|why: Arc<String>| {
+                tracing::warn!(event = "api_key_not_checked", %why);
+                TokenFault::ApiKeyUnchecked
+            })?
         };
         let principal = known.ok_or(TokenFault::Invalid("the API key is not valid, or no longer"))?;
         if principal.expires_at <= self.clock.now() {

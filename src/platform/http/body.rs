@@ -62,6 +62,11 @@ impl Fields {
         }
     }
 
+    /// Whether there is such a member, null or not.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
     /// Any value; the caller reads it and tells its faults by [`Fields::fault_at`].
     pub fn take(&mut self, name: &str) -> Option<Value> {
         self.members.remove(name)

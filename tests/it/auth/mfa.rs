@@ -14,16 +14,16 @@ use crate::support::{
 };
 
 /// Someone with an authenticator.
-struct Enrolled {
-    user: User,
+pub(super) struct Enrolled {
+    pub(super) user: User,
     session: Session,
     authenticator: Totp,
-    recovery_codes: Vec<String>,
+    pub(super) recovery_codes: Vec<String>,
 }
 
 impl Enrolled {
     /// Registers, logs in and puts a second factor on the account.
-    async fn new(app: &TestApp, email: &str) -> Self {
+    pub(super) async fn new(app: &TestApp, email: &str) -> Self {
         let user = app.register(email).await;
         let session = app.login(&user).await;
         let begun = app.post("/auth/mfa/totp").bearer(&session.access_token).send().await.must_be(200).json();

@@ -169,8 +169,14 @@ impl Browser {
                 self.photograph(&format!("{name}-{theme}-{device}")).await;
             }
         }
-        faults.extend(self.complaints().await);
+        self.is_content().await;
         assert!(faults.is_empty(), "{name} at {}:\n{}", self.url().await, faults.join("\n"));
+    }
+
+    /// Fails when the browser complained of anything since the last time.
+    pub(crate) async fn is_content(&self) {
+        let complaints = self.complaints().await;
+        assert!(complaints.is_empty(), "at {}:\n{}", self.url().await, complaints.join("\n"));
     }
 
     async fn photograph(&self, name: &str) {

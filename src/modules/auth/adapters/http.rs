@@ -43,8 +43,8 @@ use crate::{
     modules::auth::{
         api::AuthApi,
         application::{
-            AdministerUsers, ApiKeys, Audit, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords, ManageRoles,
-            ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
+            AdministerUsers, ApiKeys, Audit, Captcha, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords,
+            ManageRoles, ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
             oauth::{
                 AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken, UserFacing,
             },
@@ -61,6 +61,7 @@ use crate::{
 pub(crate) struct UseCases {
     pub(crate) register: Register,
     pub(crate) verify_email: VerifyEmail,
+    pub(crate) captcha: Captcha,
     pub(crate) log_in: LogIn,
     pub(crate) refresh: Refresh,
     pub(crate) log_out: LogOut,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     kernel::{Clock, Random, ids::new_uuid},
-    modules::auth::application::{Mail, Mailer},
+    modules::auth::application::{FactorNotice, Mail, Mailer},
     platform::mail::{MailMessage, MailQueue},
 };
 
@@ -33,13 +33,22 @@ fn write(mail: Mail) -> (String, &'static str, String) {
             );
             (to.to_string(), "Verify your e-mail address", body)
         }
-        Mail::PasswordReset { to, link } => {
+        Mail::PasswordReset { to, link, code } => {
             let body = format!(
                 "Hello,\n\nsomebody, perhaps you, asked for a new password. Follow this link to choose one:\n\n{link}\n\n\
-                 The link works for one hour, once. If you did not ask for this, ignore this mail;\nyour password \
+                 Or type this code: {code}\n\n\
+                 Link or code work for one hour, once. If you did not ask for this, ignore this mail;\nyour password \
                  stays as it is.\n"
             );
             (to.to_string(), "Choose a new password", body)
+        }
+        Mail::SecondFactor { to, notice } => {
+            let (subject, what) = of_factor(notice);
+            let body = format!(
+                "Hello,\n\n{what}\n\nIf it was you, you need not do anything. If it was not, somebody knows your\n\
+                 password: choose another one now, and log out everywhere.\n"
+            );
+            (to.to_string(), subject, body)
         }
         Mail::AddressTaken { to } => {
             let body = "Hello,\n\nsomebody, perhaps you, tried to register an account with this address.\n\
@@ -50,3 +59,29 @@ fn write(mail: Mail) -> (String, &'static str, String) {
         }
     }
 }
+
+fn of_factor(notice: FactorNotice) -> (&'static str, String) {
+    match notice {
+        FactorNotice::TurnedOn => (
+            "A second factor is on",
+            "a second factor was put on your account: from now on a login wants a code too.".to_owned(),
+        ),
+        FactorNotice::TurnedOff => (
+            "The second factor is off",
+            "the second factor was taken off your account: from now on a login wants the password\nalone.".to_owned(),
+        ),
+        FactorNotice::RecoveryCodeUsed(left) => (
+            "A recovery code was used",
+            format!("one of your recovery codes was used. You have {left} left; when they run out,\nask for new ones."),
+        ),
+        FactorNotice::Guessed => (
+            "Wrong codes at your account",
+            "somebody tried several wrong codes at your account, each with the right password.\nNone was looked at \
+             after that, and none will be for a while."
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -86,7 +86,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::platform::random::SystemRandom;
+    use crate::{
+        modules::auth::{
+            adapters::store::memory::MemoryStore,
+            application::{Confirmation, SecondFactorRepository as _},
+        },
+        platform::random::SystemRandom,
+    };
 
     const USER: UserId = UserId(uuid::Uuid::nil());
     /// The secret of RFC 6238, appendix B.
@@ -155,7 +161,45 @@ mod tests {
         assert!(codes.step_of(UserId(uuid::Uuid::max()), &enrolment.sealed, &code, at).is_err());
     }
 
+    /// Tries codes at times, and gives the steps of those that were accepted, in their order.
+    async fn accepted(attempts: &[(i64, i64)]) -> Vec<i64> {
+        let store = MemoryStore::default();
+        store.offer_totp(USER, SECRET, DateTime::UNIX_EPOCH).await.unwrap();
+        let mut now = 1_800_000_000;
+        let at = DateTime::from_timestamp(now, 0).unwrap();
+        let confirmation =
+            Confirmation { user: USER, sealed: SECRET.to_vec(), step: now / 30, recovery_codes: Vec::new(), at };
+        assert!(store.confirm_totp(&confirmation).await.unwrap());
+        let mut accepted = vec![now / 30];
+        let totp = of(SECRET).build().unwrap();
+        for (pause, drift) in attempts {
+            now += pause;
+            let code = totp.generate(u64::try_from(now + drift * 30).unwrap()).to_string();
+            if let Some(step) = step(&code, now)
+                && store.spend_step(USER, step).await.unwrap()
+            {
+                accepted.push(step);
+            }
+        }
+        accepted
+    }
+
+    #[tokio::test]
+    async fn every_next_code_is_accepted() {
+        assert_eq!(accepted(&[(30, 0); 5]).await.len(), 6);
+        assert_eq!(accepted(&[(0, 0), (0, 1), (0, 1), (30, 0), (30, -1), (0, 0)]).await.len(), 3);
+    }
+
     proptest! {
+        #[test]
+        fn a_step_never_works_twice_however_clocks_jump(
+            attempts in prop::collection::vec((-120i64..120, -3i64..=3), 1..60),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let accepted = runtime.block_on(accepted(&attempts));
+            prop_assert!(accepted.is_sorted_by(|before, after| before < after), "{:?}", accepted);
+        }
+
         #[test]
         fn a_code_is_of_a_step_near_now_or_of_none(code in "[0-9]{6}", seconds in 60i64..10_000_000_000) {
             if let Some(step) = step(&code, seconds) {

@@ -1,17 +1,27 @@
 //! Password hashing on threads of its own, so that no other call waits for it.
 
+mod breaches;
+mod common;
+mod formats;
 mod hasher;
 mod pool;
+#[cfg(test)]
+mod suite;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::modules::auth::{
-    application::{PasswordHasher, PortError, Verdict},
-    config::PasswordConfig,
-    domain::{PasswordHash, PlainPassword},
+use crate::{
+    kernel::error::ValueFault,
+    modules::auth::{
+        application::{PasswordHasher, PortError, Verdict},
+        config::PasswordConfig,
+        domain::{PasswordHash, PlainPassword},
+    },
 };
+pub(crate) use breaches::breach_list;
+pub(crate) use common::CommonLists;
 use hasher::Hasher;
 use pool::Pool;
 
@@ -46,9 +56,27 @@ impl PasswordHasher for PooledPasswords {
         let (hasher, password) = (self.hasher.clone(), password.clone());
         let hash = hash.cloned();
         let check = move || match hash {
-            Some(hash) => hasher.verify(password.expose(), hash.as_text()),
-            None => hasher.verify_nothing(password.expose()),
+            Some(hash) => verify(&hasher, &password, hash.as_text()),
+            None => {
+                hasher.verify_nothing(password.expose());
+                password.as_typed().map_or(Verdict::Wrong, |typed| hasher.verify_nothing(typed))
+            }
         };
         self.pool.run(check).await
+    }
+
+    fn recognise(&self, text: &str) -> Result<PasswordHash, ValueFault> {
+        let text = formats::without_frame(text);
+        formats::Kept::parse(text).map(|_| PasswordHash::from_text(text.to_owned()))
+    }
+}
+
+/// Hashes from elsewhere are of what was typed, ours of what that means; a right one of the former is written anew.
+fn verify(hasher: &Hasher, password: &PlainPassword, hash: &str) -> Verdict {
+    let verdict = hasher.verify(password.expose(), hash);
+    let Some(typed) = password.as_typed().filter(|_| verdict == Verdict::Wrong) else { return verdict };
+    match hasher.verify(typed, hash) {
+        Verdict::Wrong => Verdict::Wrong,
+        Verdict::Right | Verdict::RightButOld => Verdict::RightButOld,
     }
 }

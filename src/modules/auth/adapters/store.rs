@@ -20,6 +20,7 @@ mod purge_authorizations;
 mod roles;
 mod second_factors;
 mod sessions;
+mod user_import;
 mod users;
 
 #[cfg(test)]

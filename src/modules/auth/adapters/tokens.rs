@@ -5,6 +5,8 @@ mod issuer;
 mod key_material;
 mod keys;
 mod seal;
+#[cfg(test)]
+mod suite;
 
 pub(crate) use client_keys::JwkClientKeys;
 pub(crate) use issuer::JwtIssuer;

@@ -9,14 +9,14 @@ pub(crate) use changes::WhichUser;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Administrator, Audit, Failure, PasswordHasher, RevocationSink, RoleRepository, Settings, TokenSigner,
-    UserDirectory, UserFilter, UserRepository, view_of,
+    Administrator, Audit, Failure, PasswordHasher, PasswordPolicy, RevocationSink, RoleRepository, Settings,
+    TokenSigner, UserDirectory, UserFilter, UserRepository, view_of,
 };
 use crate::{
     kernel::{Clock, FieldFault, Page, PageRequest, Random, UserId, error::ValueFault},
     modules::auth::{
         api::{CreateUser, UserView},
-        domain::{DisplayName, Email, Outcome, PlainPassword, RoleCatalog, RoleName, User, UserStatus},
+        domain::{DisplayName, Email, Outcome, PasswordOwner, PlainPassword, RoleCatalog, RoleName, User, UserStatus},
     },
 };
 
@@ -28,6 +28,7 @@ pub(crate) struct AdministerUsers {
     pub(crate) directory: Arc<dyn UserDirectory>,
     pub(crate) roles: Arc<dyn RoleRepository>,
     pub(crate) passwords: Arc<dyn PasswordHasher>,
+    pub(crate) policy: PasswordPolicy,
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
     pub(crate) audit: Audit,
@@ -50,6 +51,8 @@ impl AdministerUsers {
         let catalog = self.roles.catalog().await?;
         let wanted = self.read(&command, &catalog)?;
         by.must_hold(&catalog.permissions_of(&wanted.roles))?;
+        let owner = PasswordOwner { email: &wanted.email, display_name: wanted.display_name.as_ref() };
+        self.policy.check("/password", &wanted.password, owner).await?;
         let password_hash = self.passwords.hash(&wanted.password).await?;
         let now = self.clock.now();
         let is_usable = command.verified || !self.settings.require_verified_email;
@@ -111,7 +114,7 @@ impl AdministerUsers {
 }
 
 /// Roles that exist, in order and each once; every fault noted at its place.
-fn read_roles(faults: &mut Vec<FieldFault>, texts: &[String], catalog: &RoleCatalog) -> Vec<RoleName> {
+pub(super) fn read_roles(faults: &mut Vec<FieldFault>, texts: &[String], catalog: &RoleCatalog) -> Vec<RoleName> {
     let mut roles = Vec::new();
     for (place, text) in texts.iter().enumerate() {
         let pointer = format!("/roles/{place}");
@@ -127,6 +130,6 @@ fn read_roles(faults: &mut Vec<FieldFault>, texts: &[String], catalog: &RoleCata
 }
 
 /// The value, or its fault noted.
-fn noted<T>(faults: &mut Vec<FieldFault>, pointer: &str, value: Result<T, ValueFault>) -> Option<T> {
+pub(super) fn noted<T>(faults: &mut Vec<FieldFault>, pointer: &str, value: Result<T, ValueFault>) -> Option<T> {
     value.map_err(|fault| faults.push(FieldFault::new(pointer, fault.code, fault.detail))).ok()
 }

@@ -50,6 +50,7 @@ pub(crate) struct Line<'a> {
 
 impl Line<'_> {
     /// To whom or what.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small, and callers read better without the borrow")]
     pub(crate) fn target(mut self, kind: &str, id: impl ToString) -> Self {
         self.entry.target = Some((kind.to_owned(), id.to_string()));
         self

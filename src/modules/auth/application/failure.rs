@@ -45,6 +45,14 @@ pub(crate) enum Failure {
     /// Too many failed attempts for this account or from this client.
     #[error("too many failed attempts")]
     TooManyAttempts(Duration),
+    /// A riddle of this provider has to be solved first.
+    #[error("a captcha has to be solved first")]
+    CaptchaRequired {
+        /// Whose.
+        provider: &'static str,
+        /// The public key for its widget.
+        site_key: String,
+    },
     /// The address has an account already.
     #[error("there is an account with this address already")]
     EmailTaken,
@@ -117,7 +125,8 @@ impl Failure {
             | Self::StepUpRequired(_)
             | Self::InvalidRefreshToken
             | Self::RefreshTokenReused => ErrorKind::Unauthenticated,
-            Self::EmailNotVerified
+            Self::CaptchaRequired { .. }
+            | Self::EmailNotVerified
             | Self::AccountSuspended
             | Self::RegistrationClosed
             | Self::OwnerOnly

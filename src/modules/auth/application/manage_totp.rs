@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Authenticate, Confirmation, Enrolment, Failure, LoginAttempt, OneTimePasswords, SecondFactorRepository,
-    SessionRepository, TokenSigner, UserRepository, second_factor::recovery_hash,
+    Authenticate, Confirmation, Enrolment, FactorNotice, Failure, LoginAttempt, Mail, Mailer, OneTimePasswords,
+    SecondFactorRepository, SessionRepository, TokenSigner, UserRepository, second_factor::recovery_hash,
 };
 use crate::{
     kernel::{Clock, FieldFault, Principal, Random, UserId},
@@ -23,6 +23,7 @@ pub(crate) struct ManageTotp {
     pub(crate) codes: Arc<dyn OneTimePasswords>,
     pub(crate) digests: Arc<dyn TokenSigner>,
     pub(crate) authenticate: Authenticate,
+    pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -90,6 +91,7 @@ impl ManageTotp {
         }
         tracing::info!(event = "mfa_enabled", user_id = %user);
         self.tell(user, "mfa.enabled", origin).await;
+        self.notify(user, FactorNotice::TurnedOn).await;
         Ok(codes)
     }
 
@@ -112,6 +114,7 @@ impl ManageTotp {
         }
         tracing::info!(event = "mfa_disabled", user_id = %user.id);
         self.tell(user.id, "mfa.disabled", origin).await;
+        self.mailer.post(Mail::SecondFactor { to: user.email, notice: FactorNotice::TurnedOff });
         Ok(())
     }
 
@@ -133,6 +136,14 @@ impl ManageTotp {
 
     async fn user(&self, id: UserId) -> Result<User, Failure> {
         self.users.find(id).await?.ok_or(Failure::NotFound)
+    }
+
+    /// The factor is on, whether or not its owner can be told.
+    async fn notify(&self, user: UserId, notice: FactorNotice) {
+        match self.user(user).await {
+            Ok(user) => self.mailer.post(Mail::SecondFactor { to: user.email, notice }),
+            Err(error) => tracing::warn!(event = "second_factor_notice_not_sent", user_id = %user, %error),
+        }
     }
 
     async fn tell(&self, user: UserId, action: &str, origin: &Origin) {

@@ -7,12 +7,14 @@ use std::{
 };
 
 use super::{
-    AttemptLimiter, Audit, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, RevocationSink, Settings,
-    TokenSigner, UserRepository, Verdict,
+    AttemptLimiter, Audit, EmailProof, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, PasswordPolicy,
+    RevocationSink, Settings, TokenSigner, UserRepository, Verdict, verify_email::mailed_code_hash,
 };
 use crate::{
     kernel::{Clock, Principal, Random},
-    modules::auth::domain::{Actor, Email, EmailPurpose, Origin, Outcome, PlainPassword, RESEND_INTERVAL, UserStatus},
+    modules::auth::domain::{
+        Actor, Email, EmailPurpose, Origin, Outcome, PasswordOwner, PlainPassword, RESEND_INTERVAL, UserStatus,
+    },
 };
 
 /// Whoever asks for a mail is answered after at least this long, so that the work for an address that has an account does
@@ -24,6 +26,7 @@ pub(crate) const STEADY: Duration = Duration::from_millis(100);
 pub(crate) struct ManagePasswords {
     pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) passwords: Arc<dyn PasswordHasher>,
+    pub(crate) policy: PasswordPolicy,
     pub(crate) attempts: Arc<dyn AttemptLimiter>,
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
@@ -57,6 +60,8 @@ impl ManagePasswords {
             line.target("user", user.id).detail("reason", "invalid-credentials").write().await;
             return Err(Failure::InvalidCredentials);
         }
+        let owner = PasswordOwner { email: &user.email, display_name: user.display_name.as_ref() };
+        self.policy.check("/new_password", new, owner).await?;
         let new = self.passwords.hash(new).await?;
         let now = self.clock.now();
         let change = PasswordChange {
@@ -110,13 +115,45 @@ impl ManagePasswords {
 
     /// Sets a new password by a mailed token, and ends every session. Only success spends the token.
     pub(crate) async fn reset(&self, token: &str, new: &PlainPassword, origin: &Origin) -> Result<(), Failure> {
-        // No hash is computed for a token that is not one.
-        if !self.is_live(token).await? {
-            return Err(Failure::InvalidEmailToken);
+        self.set(&EmailProof::Link(self.tokens.digest(token)), new, origin).await
+    }
+
+    /// The same by the code in that mail, typed by the user of an address. It is short enough to be guessed: whoever guesses
+    /// too often waits, whether or not there is such a user.
+    pub(crate) async fn reset_by_code(
+        &self,
+        (email, code): (&Email, &str),
+        new: &PlainPassword,
+        origin: &Origin,
+    ) -> Result<(), Failure> {
+        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let account = format!("password reset of {email}");
+        self.attempts.check(&account, client).await?;
+        let outcome = match self.users.find_by_email(email).await? {
+            Some(user) => {
+                let hash = mailed_code_hash(&*self.tokens, &user.email, code);
+                self.set(&EmailProof::Code(user.id, hash), new, origin).await
+            }
+            None => Err(Failure::InvalidEmailToken),
+        };
+        // A code that is right counts for nothing until it is spent: an unacceptable password is no guess.
+        if outcome.is_ok() || outcome == Err(Failure::InvalidEmailToken) {
+            self.attempts.settle(&account, client, outcome.is_ok()).await?;
         }
+        outcome
+    }
+
+    async fn set(&self, proof: &EmailProof, new: &PlainPassword, origin: &Origin) -> Result<(), Failure> {
+        // No hash is computed for a token that is not one.
+        let purpose = EmailPurpose::PasswordReset;
+        let owner = self.users.owner_of_email_token(purpose, proof, self.clock.now()).await?;
+        let owner = self.users.find(owner.ok_or(Failure::InvalidEmailToken)?).await?;
+        let owner = owner.ok_or(Failure::InvalidEmailToken)?;
+        let owner = PasswordOwner { email: &owner.email, display_name: owner.display_name.as_ref() };
+        self.policy.check("/new_password", new, owner).await?;
         let new = self.passwords.hash(new).await?;
-        let (now, hash) = (self.clock.now(), self.tokens.digest(token));
-        let reset = self.users.reset_password(&hash, &new, now, now + self.settings.access_ttl).await?;
+        let now = self.clock.now();
+        let reset = self.users.reset_password(proof, &new, now, now + self.settings.access_ttl).await?;
         let (user, ended) = reset.ok_or(Failure::InvalidEmailToken)?;
         self.revocations.revoked(&ended);
         tracing::info!(event = "password_reset", user_id = %user, sessions_ended = ended.len());

@@ -6,6 +6,7 @@ mod attempts;
 mod audit;
 mod authorization_codes;
 mod browser_sessions;
+mod captcha;
 mod clients;
 mod consents;
 mod device_grants;
@@ -13,16 +14,18 @@ mod directory;
 mod id_tokens;
 mod idempotency;
 mod interactions;
+mod passwords;
 mod revocation_feed;
 mod roles;
 mod second_factors;
 mod signing_keys;
+mod user_import;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    kernel::{Page, PageRequest, SessionId, Subject, UserId},
+    kernel::{Page, PageRequest, SessionId, Subject, UserId, error::ValueFault},
     modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
 };
 
@@ -31,6 +34,7 @@ pub(crate) use attempts::{AttemptCounters, AttemptLimiter, Held};
 pub(crate) use audit::{AuditFilter, AuditLog};
 pub(crate) use authorization_codes::AuthorizationCodeRepository;
 pub(crate) use browser_sessions::BrowserSessionRepository;
+pub(crate) use captcha::CaptchaVerifier;
 pub(crate) use clients::{ClientGrantRepository, ClientKeys, ClientRepository};
 pub(crate) use consents::ConsentRepository;
 pub(crate) use device_grants::DeviceGrantRepository;
@@ -38,10 +42,14 @@ pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
 pub(crate) use id_tokens::{IdGrant, IdHint};
 pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
+pub(crate) use passwords::{BreachList, CommonPasswords};
 pub(crate) use revocation_feed::RevocationFeed;
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
-pub(crate) use second_factors::{Confirmation, Enrolment, KeptTotp, OneTimePasswords, SecondFactorRepository};
+pub(crate) use second_factors::{
+    Confirmation, Enrolment, FactorNotice, KeptTotp, OneTimePasswords, SecondFactorRepository,
+};
 pub(crate) use signing_keys::{KeyCustodian, KeyRotation, KeyStanding};
+pub(crate) use user_import::UserImportStore;
 
 /// Why a port failed, beyond what its own answers say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -122,11 +130,18 @@ pub(crate) trait UserRepository: Send + Sync {
     /// calls succeeds. `None` when there is no such token.
     async fn reset_password(
         &self,
-        token_hash: &str,
+        proof: &EmailProof,
         new: &PasswordHash,
         now: DateTime<Utc>,
         tokens_until: DateTime<Utc>,
     ) -> Result<Option<(UserId, Vec<RevokedSession>)>, PortError>;
+    /// Whose unexpired token of the purpose it is; spends nothing. `None` when there is no such token.
+    async fn owner_of_email_token(
+        &self,
+        purpose: EmailPurpose,
+        proof: &EmailProof,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserId>, PortError>;
     /// Whether an unexpired token of the purpose exists; spends nothing.
     async fn has_email_token(
         &self,
@@ -242,6 +257,9 @@ pub(crate) trait PasswordHasher: Send + Sync {
     async fn hash(&self, password: &PlainPassword) -> Result<PasswordHash, PortError>;
     /// Compares. Without a hash it MUST do the work of a comparison with a hash written today, and say `Wrong`.
     async fn verify(&self, password: &PlainPassword, hash: Option<&PasswordHash>) -> Result<Verdict, PortError>;
+    /// A hash that another system wrote, if it can be compared with here. MUST refuse one whose comparison would take
+    /// unreasonably much time or memory. Faults: `unknown-hash`, `malformed-hash`, `costly-hash`.
+    fn recognise(&self, text: &str) -> Result<PasswordHash, ValueFault>;
 }
 
 /// What an access token says.
@@ -317,6 +335,15 @@ pub(crate) enum Mail {
         to: Email,
         /// The link to follow.
         link: String,
+        /// The code to type instead.
+        code: String,
+    },
+    /// Something about the second factor changed.
+    SecondFactor {
+        /// To whom.
+        to: Email,
+        /// What.
+        notice: FactorNotice,
     },
     /// Somebody tried to register your address again.
     AddressTaken {

@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use super::{
-    Audit, Failure, Mail, MailedToken, Mailer, PasswordHasher, Registered, Registration, Settings, TokenSigner,
-    UserRepository, view_of,
+    Audit, Failure, Mail, MailedToken, Mailer, PasswordHasher, PasswordPolicy, Registered, Registration, Settings,
+    TokenSigner, UserRepository, view_of,
 };
 use crate::{
     kernel::{Clock, Random, UserId},
     modules::auth::{
         api::UserView,
         domain::{
-            Actor, Credentials, DisplayName, Email, EmailPurpose, Origin, Outcome, PlainPassword, RESEND_INTERVAL,
-            RoleName, User, UserStatus,
+            Actor, Credentials, DisplayName, Email, EmailPurpose, Origin, Outcome, PasswordOwner, PlainPassword,
+            RESEND_INTERVAL, RoleName, User, UserStatus,
         },
     },
 };
@@ -31,6 +31,7 @@ pub(crate) struct RegisterCommand {
 pub(crate) struct Register {
     pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) passwords: Arc<dyn PasswordHasher>,
+    pub(crate) policy: PasswordPolicy,
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) audit: Audit,
@@ -45,6 +46,8 @@ impl Register {
         if self.settings.registration == Registration::Closed {
             return Err(Failure::RegistrationClosed);
         }
+        let owner = PasswordOwner { email: &command.email, display_name: command.display_name.as_ref() };
+        self.policy.check("/password", &command.password, owner).await?;
         // Hashed before the address is looked at: a taken one must not answer sooner.
         let password_hash = self.passwords.hash(&command.password).await?;
         let now = self.clock.now();

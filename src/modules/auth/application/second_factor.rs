@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{AttemptLimiter, Audit, Failure, Held, OneTimePasswords, SecondFactorRepository, TokenSigner};
+use super::{
+    AttemptLimiter, Audit, FactorNotice, Failure, Held, Mail, Mailer, OneTimePasswords, SecondFactorRepository,
+    TokenSigner,
+};
 use crate::{
     kernel::{Clock, UserId},
     modules::auth::domain::{Actor, FactorCode, Origin, Outcome, RecoveryCode, User},
@@ -20,6 +23,7 @@ pub(crate) struct SecondFactor {
     /// Wrong codes, and nothing else.
     pub(crate) attempts: Arc<dyn AttemptLimiter>,
     pub(crate) digests: Arc<dyn TokenSigner>,
+    pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -38,6 +42,7 @@ impl SecondFactor {
         self.tell(user, "mfa.failed", Outcome::Failure, origin).await;
         if matches!(settled, Err(Held::For(_))) {
             self.tell(user, "account.locked", Outcome::Failure, origin).await;
+            self.mailer.post(Mail::SecondFactor { to: user.email.clone(), notice: FactorNotice::Guessed });
         }
         settled?;
         Err(Failure::InvalidCode)
@@ -55,6 +60,8 @@ impl SecondFactor {
                 let hash = recovery_hash(&*self.digests, user.id, code);
                 let Some(left) = self.store.spend_recovery_code(user.id, &hash).await? else { return Ok(false) };
                 tracing::info!(event = "recovery_code_used", user_id = %user.id, left);
+                let notice = FactorNotice::RecoveryCodeUsed(left);
+                self.mailer.post(Mail::SecondFactor { to: user.email.clone(), notice });
                 let line = self.audit.entry(Actor::User(user.id), origin, "recovery_code.used", Outcome::Success);
                 line.target("user", user.id).detail("left", left).write().await;
                 Ok(true)

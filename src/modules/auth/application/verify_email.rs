@@ -52,19 +52,20 @@ impl MailedToken {
 
     /// The mail that asks to verify the address.
     pub(crate) fn verification_mail(&self, to: &Email, issuer: &str) -> Mail {
+        let link = format!("{issuer}/auth/verify-email?token={}", self.token);
+        Mail::Verification { to: to.clone(), link, code: self.code_in_halves() }
+    }
+
+    fn code_in_halves(&self) -> String {
         let (first, second) = self.code.split_at(4);
-        Mail::Verification {
-            to: to.clone(),
-            link: format!("{issuer}/auth/verify-email?token={}", self.token),
-            code: format!("{first}-{second}"),
-        }
+        format!("{first}-{second}")
     }
 }
 
 impl MailedToken {
     /// The mail that lets its reader set a new password.
     pub(crate) fn reset_mail(&self, to: &Email, issuer: &str) -> Mail {
-        Mail::PasswordReset { to: to.clone(), link: self.reset_link(issuer) }
+        Mail::PasswordReset { to: to.clone(), link: self.reset_link(issuer), code: self.code_in_halves() }
     }
 
     /// The link in that mail.
@@ -75,6 +76,11 @@ impl MailedToken {
 
 fn code_hash(digests: &dyn TokenSigner, email: &Email, code: &str) -> String {
     digests.digest(&format!("{email} {code}"))
+}
+
+/// What is kept of a code, from the code as it was typed.
+pub(super) fn mailed_code_hash(digests: &dyn TokenSigner, email: &Email, code: &str) -> String {
+    code_hash(digests, email, &as_typed(code))
 }
 
 /// A code as people type it, in the letters it was made of.
@@ -108,7 +114,7 @@ impl VerifyEmail {
     /// Spends a code, typed by the user of an address.
     pub(crate) async fn by_code(&self, email: &Email, code: &str, origin: &Origin) -> Result<(), Failure> {
         let user = self.users.find_by_email(email).await?.ok_or(Failure::InvalidEmailToken)?;
-        let hash = code_hash(&*self.tokens, &user.email, &as_typed(code));
+        let hash = mailed_code_hash(&*self.tokens, &user.email, code);
         self.spend(EmailProof::Code(user.id, hash), origin).await
     }
 

@@ -1,6 +1,6 @@
 //! API keys: long-lived credentials that programs use in their owner's name, within what the owner may.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
 
@@ -38,10 +38,10 @@ impl ApiKey {
 /// A new key's text: the prefix, 32 random bytes, and a checksum by which a mistyped key is told from an unknown one.
 /// `digest` is SHA-256 in hexadecimal.
 pub(crate) fn key_text(random: &[u8; 32], digest: impl Fn(&str) -> String) -> String {
-    let mut text = API_KEY_PREFIX.to_owned();
-    for byte in random {
-        text.push_str(&format!("{byte:02x}"));
-    }
+    let text = random.iter().fold(API_KEY_PREFIX.to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
     let checksum = digest(&text);
     text + checksum.get(..8).unwrap_or_default()
 }

@@ -4,6 +4,7 @@ mod api_keys;
 mod clients;
 mod grants;
 mod lockout;
+mod passwords;
 mod second_factor;
 mod users;
 
@@ -90,6 +91,7 @@ fn configuration() -> config::AuthConfig {
             min_length: 8,
             argon2: config::Argon2Config { memory: ByteSize(64 * 1024), iterations: 1, parallelism: 1 },
             bcrypt_cost: 4,
+            breach_list: None,
             hashing_threads: 2,
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),
@@ -123,6 +125,7 @@ fn configuration() -> config::AuthConfig {
             browser_idle: Span::secs(7_200),
             browser_ttl: Span::secs(43_200),
         },
+        captcha: None,
         database: None,
     }
 }

@@ -7,7 +7,11 @@ use chrono::TimeDelta;
 use super::Core;
 use crate::{
     kernel::{Clock, units::Span},
-    modules::auth::{application::LimitAttempts, config::AuthConfig, domain::LockoutRule},
+    modules::auth::{
+        application::LimitAttempts,
+        config::{AuthConfig, CaptchaConfig},
+        domain::LockoutRule,
+    },
 };
 
 /// Wrong passwords.
@@ -29,6 +33,17 @@ pub(super) fn devices(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) 
 /// Wrong codes of second factors.
 pub(super) fn codes(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) -> LimitAttempts {
     limit(core, config, "code", rule(config.mfa.failures, config.mfa.window, config.mfa.cooldown), clock)
+}
+
+/// Failed logins after which a captcha is asked for.
+pub(super) fn captcha(
+    core: &Core,
+    config: &AuthConfig,
+    captcha: &CaptchaConfig,
+    clock: &Arc<dyn Clock>,
+) -> LimitAttempts {
+    let rule = rule(captcha.after_failures.max(1), config.lockout.window, config.lockout.cooldown);
+    limit(core, config, "captcha", rule, clock)
 }
 
 fn limit(

@@ -7,7 +7,7 @@ use crate::{
     kernel::{Clock, Random, StartError},
     modules::auth::{
         adapters::one_time_passwords::TotpCodes,
-        application::{PortError, SecondFactor},
+        application::{Mailer, PortError, SecondFactor},
         config::AuthConfig,
     },
 };
@@ -22,6 +22,7 @@ pub(super) fn second_factor(
     core: &Core,
     config: &AuthConfig,
     codes: Arc<TotpCodes>,
+    mailer: &Arc<dyn Mailer>,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
 ) -> SecondFactor {
@@ -30,6 +31,7 @@ pub(super) fn second_factor(
         codes,
         attempts: Arc::new(limits::codes(core, config, clock)),
         digests: core.issuer.clone(),
+        mailer: mailer.clone(),
         audit: core.audit(clock, random),
         clock: clock.clone(),
     }

@@ -42,7 +42,6 @@ impl Core {
             interactions: interactions.clone(),
             digests: self.issuer.clone(),
             revocations: revocations.clone(),
-            audit: audit.clone(),
             clock: clock.clone(),
             random: random.clone(),
             settings: self.settings.clone(),

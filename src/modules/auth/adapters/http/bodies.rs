@@ -25,6 +25,19 @@ pub(super) struct RegisterBody {
     /// The name to show.
     #[schema(example = "Ada Lovelace")]
     display_name: Option<String>,
+    /// A solved captcha's token, where one is asked for.
+    captcha: Option<String>,
+}
+
+/// What `POST /auth/password/forgot` takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read member by member; this is its description")]
+pub(super) struct ForgotPasswordBody {
+    /// The address.
+    #[schema(format = "email", example = "ada@example.com")]
+    email: String,
+    /// A solved captcha's token, where one is asked for.
+    captcha: Option<String>,
 }
 
 /// What `POST /auth/verify-email` takes: a token, or an address and a code.
@@ -61,13 +74,17 @@ pub(super) struct ChangePasswordBody {
     new_password: String,
 }
 
-/// What `POST /auth/password/reset` takes.
+/// What `POST /auth/password/reset` takes: a token, or an address and a code, and the new password.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is read member by member; this is its description")]
 pub(super) struct ResetPasswordBody {
     /// The mailed link's token.
     #[schema(example = "5f2b…")]
-    token: String,
+    token: Option<String>,
+    /// The address, with `code`.
+    email: Option<String>,
+    /// The mailed code, with `email`.
+    code: Option<String>,
     /// 8 to 1024 characters; the least is configured.
     #[schema(format = "password", example = "a better horse battery staple")]
     new_password: String,
@@ -86,6 +103,8 @@ pub(super) struct LoginBody {
     /// Where the account has a second factor: what the authenticator shows, or a recovery code.
     #[schema(example = "123456")]
     code: Option<String>,
+    /// A solved captcha's token, where one is asked for: after failed logins.
+    captcha: Option<String>,
 }
 
 /// What `POST /auth/mfa/totp/confirm` takes.
@@ -307,6 +326,9 @@ pub(super) struct SessionBody {
     /// When it ends unless it is refreshed.
     #[schema(value_type = String, format = "date-time")]
     expires_at: String,
+    /// When it ends for good, however often it is refreshed.
+    #[schema(value_type = String, format = "date-time")]
+    ends_at: String,
 }
 
 impl SessionBody {
@@ -319,6 +341,7 @@ impl SessionBody {
             created_at: rfc3339(session.created_at),
             last_used_at: rfc3339(session.last_used_at()),
             expires_at: rfc3339(session.expires_at),
+            ends_at: rfc3339(session.ends_at),
         }
     }
 }

@@ -86,7 +86,7 @@ pub(super) async fn list(
     responses(
         (status = 201, description = "The client, with its secret when it has one", body = NewClientBody,
             headers(("Location" = String, description = "The client"), ("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `clients:write`, and the permissions that the client is given"),
         (status = 409, description = "`idempotency-key-in-use`"),
         (status = 422, description = "`validation-failed` or `idempotency-key-reused`"),
@@ -100,6 +100,7 @@ pub(super) async fn create(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must(WRITE)?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     counted("create_client", run_create(&request, &caller, payload, &cases).await)
 }
 
@@ -156,7 +157,7 @@ pub(super) async fn show(
     ),
     responses(
         (status = 200, description = "The client as it is now", body = ClientBody, headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `clients:write`, and the permissions that the client is given"),
         (status = 404, description = "`not-found`"),
         (status = 412, description = "`precondition-failed`"),
@@ -172,6 +173,7 @@ pub(super) async fn replace(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must(WRITE)?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     let client = cases.clients.show(&id).await?;
     must_match(&request, &client)?;
     let mut wish = WishBody::read(&mut fields);
@@ -202,7 +204,7 @@ pub(super) async fn replace(
     ),
     responses(
         (status = 204, description = "The client is gone"),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `clients:write`"),
         (status = 404, description = "`not-found`"),
         (status = 412, description = "`precondition-failed`"),
@@ -216,6 +218,7 @@ pub(super) async fn delete(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must(WRITE)?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     must_match(&request, &cases.clients.show(&id).await?)?;
     let deleted = cases.clients.delete(&administrator(&request, &caller), &id).await;
     counted("delete_client", deleted.map_err(Problem::from))?;
@@ -230,7 +233,7 @@ pub(super) async fn delete(
     params(("id" = String, Path, description = "The `client_id`")),
     responses(
         (status = 200, description = "The client, with its secret", body = NewClientBody),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `clients:write`, and the permissions that the client has"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`conflict`: the client has no secret"),
@@ -247,6 +250,7 @@ pub(super) async fn rotate_secret(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must(WRITE)?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     // The body may be left out altogether.
     let mut fields = if request.headers().contains_key(CONTENT_TYPE) || has_body(&request) {
         Fields::from_request(&request, &mut payload.into_inner()).await?

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::UseCases;
 use crate::{
+    kernel::Principal,
     modules::auth::remote::{ApiKeyBody, PrincipalBody, RevocationsBody, RevokedBody},
     platform::http::Problem,
 };
@@ -32,6 +34,18 @@ pub(super) async fn revocations(query: web::Query<After>, cases: web::Data<UseCa
 
 /// `GET /internal/auth/api-keys/{digest}`: whom an API key stands for.
 pub(super) async fn api_key(digest: web::Path<String>, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
-    let principal = cases.api.api_key(&digest).await?.and_then(PrincipalBody::of);
+    let principal = cases.api.api_key(&digest).await?.and_then(owner_of);
     Ok(HttpResponse::Ok().json(ApiKeyBody { principal }))
+}
+
+/// Whom the key stands for; its owner is always a user.
+fn owner_of(principal: Principal) -> Option<PrincipalBody> {
+    Some(PrincipalBody {
+        key_id: principal.session_id,
+        user_id: principal.user()?,
+        email: principal.email,
+        roles: principal.roles,
+        scopes: principal.scopes,
+        expires_at: Some(principal.expires_at).filter(|at| *at != DateTime::<Utc>::MAX_UTC),
+    })
 }

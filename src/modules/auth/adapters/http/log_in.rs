@@ -14,6 +14,7 @@ use super::{
 use crate::{
     modules::auth::{
         application::{Failure, IssuedTokens, LoginAttempt},
+        config::CaptchaPlace,
         domain::{Email, Origin, PlainPassword},
     },
     platform::http::{Fields, Problem},
@@ -25,7 +26,7 @@ use crate::{
     responses(
         (status = 200, description = "A new session's tokens", body = TokensBody),
         (status = 401, description = "`invalid-credentials`, `mfa-required` or `invalid-code`"),
-        (status = 403, description = "`email-not-verified` or `account-suspended`, only after a right password"),
+        (status = 403, description = "`email-not-verified` or `account-suspended`, only after a right password; `captcha-required` after failures"),
         (status = 422, description = "`validation-failed`"),
         (status = 429, description = "`too-many-attempts`, with `Retry-After`"),
         (status = 503, description = "`unavailable`, with `Retry-After`"),
@@ -43,11 +44,16 @@ async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Res
     let email = fields.required("email", Email::parse);
     let password = fields.required("password", PlainPassword::given);
     let code = fields.optional("code", |text| Ok(text.to_owned()));
+    let captcha = fields.optional("captcha", |text| Ok(text.to_owned()));
     fields.finish()?;
     let (Some(email), Some(password)) = (email, password) else { return Err(Failure::InvalidCredentials.into()) };
+    let client = client_of(request);
+    cases.captcha.demand(CaptchaPlace::Login, (&email, client), captcha.as_deref()).await?;
     let Origin { user_agent, request_id, .. } = origin_of(request);
-    let attempt = LoginAttempt { email, password, code, client: client_of(request), user_agent, request_id };
-    Ok(tokens(cases.log_in.run(attempt).await?))
+    let attempt = LoginAttempt { email: email.clone(), password, code, client, user_agent, request_id };
+    let outcome = cases.log_in.run(attempt).await;
+    cases.captcha.note_login((&email, client), &outcome).await;
+    Ok(tokens(outcome?))
 }
 
 /// Spends a refresh token for a new pair.

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_MATCH},
+    http::header::{CACHE_CONTROL, ETAG, HeaderValue},
     web,
 };
 use serde_json::Value;
@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     UseCases,
     bodies::{ProfileBody, UserBody},
+    conditions::{names_version, tag_of_user},
 };
 use crate::{
     modules::auth::{api::UserView, application::Failure, domain::DisplayName},
@@ -68,11 +69,7 @@ pub(super) async fn change(
     };
     fields.finish()?;
     let user = load(&caller, &cases).await?;
-    let unless_changed_since = match request.headers().get(IF_MATCH) {
-        None => None,
-        Some(wanted) if matches(wanted, &user) => Some(user.updated_at),
-        Some(_) => return Err(Failure::PreconditionFailed.into()),
-    };
+    let unless_changed_since = names_version(&request, &tag_of_user(&user))?.then_some(user.updated_at);
     let Some(name) = name else { return Ok(answer(user)) };
     Ok(answer(cases.profile.rename(caller.owner()?, name, unless_changed_since).await?))
 }
@@ -87,17 +84,7 @@ async fn load(caller: &Caller, cases: &UseCases) -> Result<UserView, Problem> {
 
 fn answer(user: UserView) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header((ETAG, etag(&user)))
+        .insert_header((ETAG, tag_of_user(&user)))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .json(UserBody::from(user))
-}
-
-fn etag(user: &UserView) -> String {
-    format!("\"{}\"", user.updated_at.timestamp_micros())
-}
-
-/// RFC 9110 §13.1.1.
-fn matches(wanted: &HeaderValue, user: &UserView) -> bool {
-    let current = etag(user);
-    wanted.to_str().is_ok_and(|list| list.split(',').map(str::trim).any(|tag| tag == "*" || tag == current))
 }

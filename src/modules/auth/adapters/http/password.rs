@@ -1,17 +1,18 @@
-//! `/auth/password/*`: change, forgot, and the reset by a mailed link with its page.
+//! `/auth/password/*`: change, forgot, and the reset by a mailed link with its page, or by a mailed code.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
     UseCases,
-    bodies::{ChangePasswordBody, EmailBody, ResetPasswordBody},
-    counted, origin_of,
+    bodies::{ChangePasswordBody, ForgotPasswordBody, ResetPasswordBody},
+    client_of, counted, origin_of,
     pages::{Next, Page, is_form},
     verify_email::{Link, NO_ADDRESS},
 };
 use crate::{
     modules::auth::{
         application::Failure,
+        config::CaptchaPlace,
         domain::{Email, PlainPassword},
     },
     platform::http::{
@@ -61,11 +62,11 @@ pub(super) async fn ask(request: HttpRequest, cases: web::Data<UseCases>) -> Htt
 ///
 /// The page posts a form and gets a page, everybody else posts JSON.
 #[utoipa::path(
-    post, path = "/auth/password/forgot", tag = "auth", request_body = EmailBody,
+    post, path = "/auth/password/forgot", tag = "auth", request_body = ForgotPasswordBody,
     responses(
         (status = 200, description = "For a form: a page that says so, always", content_type = "text/html"),
         (status = 202, description = "Always, whether or not there is such an account"),
-        (status = 403, description = "For a form that is not ours: a page that says so", content_type = "text/html"),
+        (status = 403, description = "`captcha-required`; for a form that is not ours a page that says so"),
         (status = 422, description = "`validation-failed`"),
         (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
@@ -82,8 +83,11 @@ pub(super) async fn forgot(
     expect_json(&request)?;
     let mut fields = Fields::parse(&read_bounded(&request, payload.into_inner()).await?)?;
     let email = fields.required("email", Email::parse);
+    let captcha = fields.optional("captcha", |text| Ok(text.to_owned()));
     fields.finish()?;
     if let Some(email) = email {
+        let who = (&email, client_of(&request));
+        cases.captcha.demand(CaptchaPlace::Forgot, who, captcha.as_deref()).await?;
         cases.passwords.forgot(&email, &origin_of(&request)).await?;
     }
     Ok(HttpResponse::Accepted().finish())
@@ -127,7 +131,7 @@ pub(super) async fn show(
     Ok(dead_link(&request, &cases))
 }
 
-/// Sets a new password by a mailed link's token, and ends every session.
+/// Sets a new password by a mailed link's token, or by address and code, and ends every session.
 ///
 /// Only success spends the token. The page posts a form and gets a page, everybody else posts JSON.
 #[utoipa::path(
@@ -137,6 +141,7 @@ pub(super) async fn show(
         (status = 204, description = "The password is set"),
         (status = 403, description = "For a form that is not ours: a page that says so", content_type = "text/html"),
         (status = 422, description = "`invalid-token` or `validation-failed`"),
+        (status = 429, description = "`too-many-attempts` with wrong codes, with `Retry-After`"),
         (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
 )]
@@ -157,11 +162,22 @@ pub(super) async fn reset(
 
 async fn reset_by_json(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Result<(), Problem> {
     let least = cases.settings.min_password_length;
-    let token = fields.required("token", |text| Ok(text.to_owned()));
+    let text = |text: &str| Ok(text.to_owned());
+    let by_code = fields.has("email") || fields.has("code");
+    let (token, email, code) = if by_code {
+        (None, fields.required("email", Email::parse), fields.required("code", text))
+    } else {
+        (fields.required("token", text), None, None)
+    };
     let new = fields.required("new_password", |text| PlainPassword::new(text, least));
     fields.finish()?;
-    let (Some(token), Some(new)) = (token, new) else { return Err(Failure::InvalidEmailToken.into()) };
-    Ok(cases.passwords.reset(&token, &new, &origin_of(request)).await?)
+    match (token, email, code, new) {
+        (Some(token), _, _, Some(new)) => Ok(cases.passwords.reset(&token, &new, &origin_of(request)).await?),
+        (None, Some(email), Some(code), Some(new)) => {
+            Ok(cases.passwords.reset_by_code((&email, &code), &new, &origin_of(request)).await?)
+        }
+        _ => Err(Failure::InvalidEmailToken.into()),
+    }
 }
 
 async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> HttpResponse {

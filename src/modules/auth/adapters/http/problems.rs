@@ -40,6 +40,8 @@ problems! {
         "An administrator has suspended the account.";
     TOO_MANY_ATTEMPTS = 429 "too-many-attempts", "Too many failed attempts",
         "There were too many failed logins for this account, or from this client. Wait as long as `Retry-After` says.";
+    CAPTCHA_REQUIRED = 403 "captcha-required", "A captcha has to be solved",
+        "Show the widget of the provider that `captcha` names, with its site key, and send the same again with the token that it gives as `captcha`. A token works once.";
     EMAIL_TAKEN = 409 "email-taken", "The address is taken",
         "There is an account with this address already. Log in, or use another address.";
     TOO_MANY_API_KEYS = 409 "too-many-api-keys", "There are too many API keys",
@@ -59,7 +61,7 @@ problems! {
     REGISTRATION_CLOSED = 403 "registration-closed", "Registration is closed",
         "Accounts are made by administrators here.";
     INVALID_TOKEN = 422 "invalid-token", "The link or code is not valid",
-        "It is unknown, was used, or has expired. Ask for a new mail by `POST /auth/verify-email/resend`.";
+        "It is unknown, was used, or has expired. Ask for a new mail by `POST /auth/verify-email/resend`, or `POST /auth/password/forgot`.";
     INVALID_REFRESH_TOKEN = 401 "invalid-refresh-token", "The refresh token is not valid",
         "It is not a refresh token of ours, it has expired, or its session has ended. Log in again.";
     REFRESH_TOKEN_REUSED = 401 "refresh-token-reused", "The refresh token was used before",
@@ -79,6 +81,8 @@ impl From<Failure> for Problem {
             Failure::EmailNotVerified => Problem::new(&EMAIL_NOT_VERIFIED, detail),
             Failure::AccountSuspended => Problem::new(&ACCOUNT_SUSPENDED, detail),
             Failure::TooManyAttempts(wait) => Problem::new(&TOO_MANY_ATTEMPTS, detail).retry_after(wait),
+            Failure::CaptchaRequired { provider, site_key } => Problem::new(&CAPTCHA_REQUIRED, detail)
+                .with_member("captcha", serde_json::json!({"provider": provider, "site_key": site_key})),
             Failure::EmailTaken => Problem::new(&EMAIL_TAKEN, detail),
             Failure::TooManyApiKeys(_) => Problem::new(&TOO_MANY_API_KEYS, detail),
             Failure::OwnAccount => Problem::new(&OWN_ACCOUNT, detail),

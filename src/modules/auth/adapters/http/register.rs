@@ -5,11 +5,12 @@ use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web};
 use super::{
     UseCases,
     bodies::{RegisterBody, UserBody},
-    counted, origin_of,
+    client_of, counted, origin_of,
 };
 use crate::{
     modules::auth::{
         application::RegisterCommand,
+        config::CaptchaPlace,
         domain::{DisplayName, Email, PlainPassword},
     },
     platform::http::{Fields, Problem},
@@ -23,7 +24,7 @@ use crate::{
     responses(
         (status = 201, description = "The account is made", body = UserBody,
             headers(("Location" = String, description = "The user"))),
-        (status = 403, description = "`registration-closed`"),
+        (status = 403, description = "`registration-closed` or `captcha-required`"),
         (status = 409, description = "`email-taken`; only while addresses are not verified"),
         (status = 422, description = "`validation-failed`"),
         (status = 503, description = "`unavailable`, with `Retry-After`"),
@@ -42,8 +43,11 @@ async fn run(request: &HttpRequest, mut fields: Fields, cases: &UseCases) -> Res
     let email = fields.required("email", Email::parse);
     let password = fields.required("password", |text| PlainPassword::new(text, least));
     let display_name = fields.optional("display_name", DisplayName::parse);
+    let captcha = fields.optional("captcha", |text| Ok(text.to_owned()));
     fields.finish()?;
     let (Some(email), Some(password)) = (email, password) else { return Err(Problem::invalid(Vec::new())) };
+    let who = (&email, client_of(request));
+    cases.captcha.demand(CaptchaPlace::Register, who, captcha.as_deref()).await?;
     let user = cases.register.run(RegisterCommand { email, password, display_name }, &origin_of(request)).await?;
     let location = format!("/users/{}", user.id);
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(UserBody::from(user)))

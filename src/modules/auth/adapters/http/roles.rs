@@ -143,7 +143,7 @@ pub(super) async fn show(
             headers(("ETag" = String, description = "Its version"))),
         (status = 201, description = "The role is new", body = RoleBody,
             headers(("Location" = String, description = "The role"), ("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `roles:write`, and every permission that the role gives"),
         (status = 412, description = "`precondition-failed`"),
         (status = 422, description = "`validation-failed`; `unknown-role`, `circular`, `needed` among its errors"),
@@ -158,6 +158,7 @@ pub(super) async fn save(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must("roles:write")?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     let mut fields = fields?;
     let name = RoleName::parse(&name).map_err(|fault| fields.fault_at("", fault.code, fault.detail)).ok();
     let permissions = lists::required_strings(&mut fields, "permissions");
@@ -181,7 +182,7 @@ pub(super) async fn save(
     ),
     responses(
         (status = 204, description = "The role is gone"),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `roles:write`, and every permission that the role gives"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`role-in-use` or `built-in-role`"),
@@ -196,6 +197,7 @@ pub(super) async fn delete(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must("roles:write")?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     let name = RoleName::parse(&name).map_err(|_| Failure::RoleNotFound)?;
     let before = version_named(&request, &cases, &name).await?;
     let by = Administrator::of(&caller.0, origin_of(&request));
@@ -227,7 +229,9 @@ fn answer(status: StatusCode, name: RoleName, role: Role) -> HttpResponse {
 
 /// A role's version is what it says.
 fn tag(role: &Role) -> String {
-    let content = digest(&SHA256, format!("{:?} {:?}", role.permissions, role.inherits).as_bytes());
-    let hex: String = content.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    let names =
+        role.permissions.iter().map(String::as_str).chain([""]).chain(role.inherits.iter().map(RoleName::as_str));
+    let content = digest(&SHA256, names.collect::<Vec<_>>().join(" ").as_bytes());
+    let start = content.as_ref().first_chunk().map_or(0, |start| u128::from_be_bytes(*start));
+    format!("\"{start:032x}\"")
 }

@@ -1,14 +1,15 @@
 //! `/users`: administration of accounts. Whoever lacks the permission gets the same answer for every id.
 
+mod bodies;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, ETAG, HeaderValue},
     web,
 };
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
+use self::bodies::{CreateUserBody, ReplaceUserBody, UserRolesBody, UsersBody, UsersQuery};
 use super::{
     UseCases,
     bodies::UserBody,
@@ -18,11 +19,11 @@ use super::{
     lists, origin_of,
 };
 use crate::{
-    kernel::{PageRequest, UserId},
+    kernel::UserId,
     modules::auth::{
         api::{CreateUser, UserView},
-        application::{Administrator, Failure, UserFilter, WhichUser},
-        domain::{DisplayName, Email, PlainPassword, RoleName, UserStatus},
+        application::{Administrator, Failure, WhichUser},
+        domain::{DisplayName, Email, PlainPassword},
     },
     platform::http::{
         Fields, Problem,
@@ -30,81 +31,6 @@ use crate::{
         body::{expect_json, read_bounded},
     },
 };
-
-/// The longest `?q=`, in characters.
-const LONGEST_SEARCH: usize = 100;
-
-/// What `POST /users` takes.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is read member by member; this is its description")]
-pub(super) struct CreateUserBody {
-    /// The address; it counts as verified.
-    #[schema(format = "email", example = "grace@example.com")]
-    email: String,
-    /// 8 to 1024 characters; the least is configured.
-    #[schema(format = "password", example = "correct horse battery staple")]
-    password: String,
-    /// The name to show.
-    #[schema(example = "Grace Hopper")]
-    display_name: Option<String>,
-    /// Role names; without them: `user`.
-    #[schema(example = json!(["user"]))]
-    roles: Option<Vec<String>>,
-}
-
-/// What `PUT /users/{id}` takes.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is read member by member; this is its description")]
-pub(super) struct ReplaceUserBody {
-    /// The address; another one than before counts as verified.
-    #[schema(format = "email", example = "grace@example.com")]
-    email: String,
-    /// The name to show; absent or null: none.
-    #[schema(example = "Grace Hopper")]
-    display_name: Option<String>,
-}
-
-/// What `PUT /users/{id}/roles` takes.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is read member by member; this is its description")]
-pub(super) struct UserRolesBody {
-    /// Role names; none: `user`.
-    #[schema(example = json!(["user", "admin"]))]
-    roles: Vec<String>,
-}
-
-/// A page of users.
-#[derive(Serialize, ToSchema)]
-pub(super) struct UsersBody {
-    items: Vec<UserBody>,
-    /// Where the next page begins; null on the last.
-    next_cursor: Option<String>,
-}
-
-/// The query of the list, as texts: their faults are ours to tell.
-#[derive(Deserialize)]
-pub(super) struct UsersQuery {
-    limit: Option<String>,
-    cursor: Option<String>,
-    q: Option<String>,
-    status: Option<String>,
-    role: Option<String>,
-}
-
-impl UsersQuery {
-    fn read(self) -> Result<(UserFilter, PageRequest), Problem> {
-        let page = lists::page(self.limit.as_deref(), self.cursor)?;
-        let text = self.q.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        if text.as_ref().is_some_and(|text| text.chars().count() > LONGEST_SEARCH || text.contains('\0')) {
-            return Err(lists::wrong("q", "at most 100 characters"));
-        }
-        let status = self.status.as_deref().map(UserStatus::parse).transpose();
-        let status = status.map_err(|_| lists::wrong("status", "pending, active, suspended or deleted"))?;
-        let role = self.role.as_deref().map(RoleName::parse).transpose();
-        let role = role.map_err(|_| lists::wrong("role", "the name of a role"))?;
-        Ok((UserFilter { text, status, role }, page))
-    }
-}
 
 /// Users by creation, oldest first; deleted ones only where they are asked for.
 #[utoipa::path(
@@ -146,7 +72,7 @@ pub(super) async fn list(
         (status = 201, description = "The user is made", body = UserBody,
             headers(("Location" = String, description = "The user"), ("ETag" = String, description = "Its version"))),
         (status = 400, description = "`malformed-request`: the JSON or the `Idempotency-Key`"),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and the permissions of the roles given"),
         (status = 409, description = "`email-taken`, or `idempotency-key-in-use`"),
         (status = 422, description = "`validation-failed` or `idempotency-key-reused`"),
@@ -160,6 +86,7 @@ pub(super) async fn create(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     caller.must("users:write")?;
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     counted("create_user", run_create(&request, &caller, payload, &cases).await)
 }
 
@@ -224,7 +151,7 @@ pub(super) async fn show(
     responses(
         (status = 200, description = "The user as it is now", body = UserBody,
             headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`email-taken`"),
@@ -260,7 +187,7 @@ pub(super) async fn replace(
     ),
     responses(
         (status = 204, description = "The user is deleted"),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`own-account` or `last-administrator`"),
@@ -290,7 +217,7 @@ pub(super) async fn delete(
     responses(
         (status = 200, description = "The user as it is now", body = UserBody,
             headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`own-account` or `last-administrator`"),
@@ -320,7 +247,7 @@ pub(super) async fn suspend(
     responses(
         (status = 200, description = "The user as it is now", body = UserBody,
             headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has"),
         (status = 404, description = "`not-found`"),
         (status = 412, description = "`precondition-failed`"),
@@ -349,7 +276,7 @@ pub(super) async fn activate(
     responses(
         (status = 200, description = "The user as it is now", body = UserBody,
             headers(("ETag" = String, description = "Its version"))),
-        (status = 401, description = "`unauthenticated`"),
+        (status = 401, description = "`unauthenticated`; `step-up-required` of a user with a second factor"),
         (status = 403, description = "`forbidden`: this needs `users:write`, and every permission that the user has or gets"),
         (status = 404, description = "`not-found`"),
         (status = 409, description = "`last-administrator`"),
@@ -374,13 +301,14 @@ pub(super) async fn set_roles(
     Ok(answer(counted("set_user_roles", changed.map_err(Problem::from))?))
 }
 
-/// Who acts, and on which user in which version.
+/// Who acts, having shown every factor a moment ago, and on which user in which version.
 async fn target(
     request: &HttpRequest,
     caller: &Caller,
     id: &str,
     cases: &UseCases,
 ) -> Result<(Administrator, WhichUser), Problem> {
+    cases.step_up.demand_where_enrolled(&caller.0).await?;
     let id = read_id(id)?;
     let user = cases.users.show(id).await?;
     let names_version = names_version(request, &tag_of_user(&user))?;

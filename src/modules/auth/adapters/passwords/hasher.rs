@@ -1,4 +1,4 @@
-//! argon2id (RFC 9106) and bcrypt. Both are verified, one is written. Before bcrypt, which reads 72 bytes and stops at a
+//! argon2id (RFC 9106) and bcrypt: one is written, both and some others are verified. Before bcrypt, which reads 72 bytes and stops at a
 //! NUL, passwords go through HMAC-SHA-256 under the salt; so every byte counts.
 
 use argon2::{
@@ -10,13 +10,11 @@ use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use super::formats::{KEYED, Kept};
 use crate::modules::auth::{
     application::Verdict,
     config::{PasswordAlgorithm, PasswordConfig},
 };
-
-/// Before a bcrypt hash of an HMAC; a bare `$2…` is one of a plain password, from elsewhere.
-const KEYED: &str = "hmac-sha256";
 
 pub(super) struct Hasher {
     algorithm: PasswordAlgorithm,
@@ -53,13 +51,14 @@ impl Hasher {
     }
 
     pub(super) fn verify(&self, password: &[u8], hash: &str) -> Verdict {
-        let is_right = match hash.strip_prefix(KEYED) {
-            Some(bcrypt) => verify_keyed_bcrypt(password, bcrypt),
-            // Hashes from elsewhere; a password that they could not have held in full is not accepted.
-            None if hash.starts_with("$2") => {
-                !password.contains(&0) && bcrypt::non_truncating_verify(password, hash).unwrap_or(false)
-            }
-            None => PhcHash::new(hash).is_ok_and(|hash| self.argon2.verify_password(password, &hash).is_ok()),
+        let Ok(kept) = Kept::parse(hash) else { return Verdict::Wrong };
+        let is_right = match &kept {
+            Kept::Argon2(phc) => self.argon2.verify_password(password, phc).is_ok(),
+            Kept::KeyedBcrypt(parts) => verify_keyed_bcrypt(password, parts, hash),
+            // From elsewhere; a password that it could not have held in full is not accepted.
+            Kept::Bcrypt => !password.contains(&0) && bcrypt::non_truncating_verify(password, hash).unwrap_or(false),
+            Kept::Pbkdf2(hash) => hash.verify(password),
+            Kept::Scrypt(hash) => hash.verify(password),
         };
         match is_right {
             false => Verdict::Wrong,
@@ -98,10 +97,9 @@ fn keyed_bcrypt(password: &[u8], salt: [u8; 16], cost: u32) -> Result<String, St
     hash.map(|parts| format!("{KEYED}{parts}")).map_err(|error| error.to_string())
 }
 
-fn verify_keyed_bcrypt(password: &[u8], hash: &str) -> bool {
-    let Ok(parts) = hash.parse::<bcrypt::HashParts>() else { return false };
+fn verify_keyed_bcrypt(password: &[u8], parts: &bcrypt::HashParts, hash: &str) -> bool {
     let again = keyed_bcrypt(password, parts.get_salt_raw(), parts.get_cost());
-    again.is_ok_and(|again| again.as_bytes()[KEYED.len()..].ct_eq(hash.as_bytes()).into())
+    again.is_ok_and(|again| again.as_bytes().ct_eq(hash.as_bytes()).into())
 }
 
 /// 43 characters without a NUL, whatever the password.
@@ -130,6 +128,7 @@ mod tests {
             min_length: 8,
             argon2: Argon2Config { memory: ByteSize(64 * 1024), iterations, parallelism: 1 },
             bcrypt_cost,
+            breach_list: None,
             hashing_threads: 1,
             hashing_queue: 1,
             hashing_timeout: Span::secs(1),
@@ -148,6 +147,15 @@ mod tests {
             let hash = hasher.hash(b"abc\0defgh").unwrap();
             assert_eq!(hasher.verify(b"abc\0xxxxx", &hash), Verdict::Wrong);
             assert_eq!(hasher.verify(b"abc\0defgh", &hash), Verdict::Right);
+        }
+    }
+
+    #[test]
+    fn hashes_of_other_systems_are_verified_and_renewed() {
+        let hasher = Hasher::new(&config(PasswordAlgorithm::Argon2id, 1, 4)).unwrap();
+        for hash in super::super::formats::FOREIGN {
+            assert_eq!(hasher.verify(b"correct horse", hash), Verdict::RightButOld, "{hash}");
+            assert_eq!(hasher.verify(b"correct horsf", hash), Verdict::Wrong, "{hash}");
         }
     }
 

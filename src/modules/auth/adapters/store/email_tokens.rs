@@ -69,24 +69,35 @@ pub(super) async fn spend(
     proof: &EmailProof,
     now: DateTime<Utc>,
 ) -> Result<Option<email_token::Model>, DbErr> {
-    let purpose = email_token::Column::Purpose.eq(purpose.as_str());
+    let Some(token) = find(connection, purpose, proof, now).await? else { return Ok(None) };
+    let spent = email_token::Entity::delete_by_id(token.id).exec(connection).await?.rows_affected;
+    if spent == 0 {
+        return Ok(None);
+    }
+    email_token::Entity::delete_many()
+        .filter(email_token::Column::UserId.eq(token.user_id))
+        .filter(email_token::Column::Purpose.eq(purpose.as_str()))
+        .exec(connection)
+        .await?;
+    Ok(Some(token))
+}
+
+/// The unexpired token of a purpose that a proof names.
+pub(super) async fn find(
+    connection: &impl ConnectionTrait,
+    purpose: EmailPurpose,
+    proof: &EmailProof,
+    now: DateTime<Utc>,
+) -> Result<Option<email_token::Model>, DbErr> {
     let named = match proof {
         EmailProof::Link(hash) => email_token::Column::TokenHash.eq(hash.as_str()),
         EmailProof::Code(user, hash) => {
             email_token::Column::UserId.eq(user.0).and(email_token::Column::CodeHash.eq(hash.as_str()))
         }
     };
-    let alive = named.and(purpose.clone()).and(email_token::Column::ExpiresAt.gt(now));
-    let Some(token) = email_token::Entity::find().filter(alive).one(connection).await? else { return Ok(None) };
-    let spent = email_token::Entity::delete_by_id(token.id).exec(connection).await?.rows_affected;
-    if spent == 0 {
-        return Ok(None);
-    }
-    email_token::Entity::delete_many()
-        .filter(email_token::Column::UserId.eq(token.user_id).and(purpose))
-        .exec(connection)
-        .await?;
-    Ok(Some(token))
+    let purpose = email_token::Column::Purpose.eq(purpose.as_str());
+    let alive = named.and(purpose).and(email_token::Column::ExpiresAt.gt(now));
+    email_token::Entity::find().filter(alive).one(connection).await
 }
 
 pub(super) async fn exists(

@@ -8,6 +8,7 @@ mod directory;
 mod idempotency;
 mod roles;
 mod second_factors;
+mod user_import;
 
 use std::{
     collections::BTreeMap,
@@ -77,6 +78,13 @@ fn keep(state: &mut State, token: &EmailToken, interval: TimeDelta, most: u64) -
     }
     state.tokens.push(token.clone());
     true
+}
+
+fn is_proof(token: &EmailToken, proof: &EmailProof) -> bool {
+    match proof {
+        EmailProof::Link(hash) => token.token_hash == *hash,
+        EmailProof::Code(user, hash) => token.user_id == *user && token.code_hash == *hash,
+    }
 }
 
 #[async_trait]
@@ -167,13 +175,10 @@ impl UserRepository for MemoryStore {
 
     async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError> {
         let mut state = self.state();
-        let is_proof = |token: &&EmailToken| match proof {
-            EmailProof::Link(hash) => token.token_hash == *hash,
-            EmailProof::Code(user, hash) => token.user_id == *user && token.code_hash == *hash,
-        };
         let is_verification =
             |token: &&EmailToken| token.purpose == EmailPurpose::Verification && token.expires_at > now;
-        let Some(token) = state.tokens.iter().filter(is_verification).find(is_proof).cloned() else {
+        let Some(token) = state.tokens.iter().filter(is_verification).find(|token| is_proof(token, proof)).cloned()
+        else {
             return Ok(None);
         };
         let id = token.user_id;
@@ -207,14 +212,14 @@ impl UserRepository for MemoryStore {
 
     async fn reset_password(
         &self,
-        token_hash: &str,
+        proof: &EmailProof,
         new: &PasswordHash,
         now: DateTime<Utc>,
         tokens_until: DateTime<Utc>,
     ) -> Result<Option<(UserId, Vec<RevokedSession>)>, PortError> {
         let mut state = self.state();
         let is_reset = |token: &&EmailToken| {
-            token.purpose == EmailPurpose::PasswordReset && token.token_hash == token_hash && token.expires_at > now
+            token.purpose == EmailPurpose::PasswordReset && is_proof(token, proof) && token.expires_at > now
         };
         let Some(id) = state.tokens.iter().find(is_reset).map(|token| token.user_id) else { return Ok(None) };
         let Some(user) = state.users.iter_mut().find(|user| user.id == id && user.status != UserStatus::Deleted) else {
@@ -228,6 +233,18 @@ impl UserRepository for MemoryStore {
         state.tokens.retain(|token| token.user_id != id || token.purpose != EmailPurpose::PasswordReset);
         drop(state);
         Ok(Some((id, self.end(|session| session.user_id == id, now, tokens_until))))
+    }
+
+    async fn owner_of_email_token(
+        &self,
+        purpose: EmailPurpose,
+        proof: &EmailProof,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserId>, PortError> {
+        let state = self.state();
+        let is_meant =
+            |token: &&EmailToken| token.purpose == purpose && is_proof(token, proof) && token.expires_at > now;
+        Ok(state.tokens.iter().find(is_meant).map(|token| token.user_id))
     }
 
     async fn has_email_token(

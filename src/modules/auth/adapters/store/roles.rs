@@ -127,6 +127,7 @@ fn row_of(name: &RoleName, role: &Role, now: DateTime<Utc>) -> Result<ActiveMode
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn unreadable(error: PortError) -> DbErr {
     DbErr::Custom(error.to_string())
 }

@@ -8,6 +8,7 @@ mod directory;
 mod idempotency;
 mod roles;
 mod second_factors;
+pub(super) mod user_import;
 
 use std::sync::Arc;
 
@@ -262,11 +263,23 @@ async fn passwords<S: SessionRepository + UserRepository + 'static>(store: Arc<S
     let reset = EmailToken { purpose: EmailPurpose::PasswordReset, ..token(&hedy, 20) };
     assert_eq!(store.keep_email_token(&reset, RESEND_INTERVAL).await, Ok(true));
     assert_eq!(store.verify_email(&EmailProof::Link(reset.token_hash.clone()), at(21)).await, Ok(None));
-    assert_eq!(store.reset_password(&reset.token_hash, &kept("lost"), at(120), at(420)).await, Ok(None), "expired");
+    let (link, code) = (EmailProof::Link(reset.token_hash.clone()), EmailProof::Code(hedy.id, reset.code_hash.clone()));
+    assert_eq!(store.reset_password(&link, &kept("lost"), at(120), at(420)).await, Ok(None), "expired");
+    let owner = async |purpose, proof: &EmailProof, now| store.owner_of_email_token(purpose, proof, at(now)).await;
+    for proof in [&link, &code] {
+        assert_eq!(owner(EmailPurpose::PasswordReset, proof, 119).await, Ok(Some(hedy.id)));
+        assert_eq!(owner(EmailPurpose::PasswordReset, proof, 120).await, Ok(None), "expired");
+        assert_eq!(owner(EmailPurpose::Verification, proof, 30).await, Ok(None), "for nothing else");
+    }
+    let stranger = UserId::new(&SystemClock, &SystemRandom);
+    let guess = EmailProof::Code(stranger, reset.code_hash.clone());
+    assert_eq!(owner(EmailPurpose::PasswordReset, &guess, 30).await, Ok(None), "another's code");
+    assert_eq!(store.reset_password(&guess, &kept("lost"), at(30), at(330)).await, Ok(None));
     let outcomes = join_all((0..10).map(|number| {
-        let (store, hash, new) = (store.clone(), reset.token_hash.clone(), kept(&number.to_string()));
+        let proof = if number % 2 == 0 { link.clone() } else { code.clone() };
+        let (store, new) = (store.clone(), kept(&number.to_string()));
         tokio::spawn(async move {
-            store.reset_password(&hash, &new, at(30), at(330)).await.unwrap().map(|done| (new, done))
+            store.reset_password(&proof, &new, at(30), at(330)).await.unwrap().map(|done| (new, done))
         })
     }))
     .await;

@@ -9,8 +9,8 @@ use super::{KeptKey, Store, memory::MemoryStore, suite};
 use crate::{
     modules::auth::{
         application::{
-            AuthorizationCodeRepository, BrowserSessionRepository, ConsentRepository, DeviceGrantRepository,
-            InteractionRepository, SessionRepository, UserRepository,
+            AuthorizationCodeRepository, BrowserSessionRepository, ClientRepository, ConsentRepository,
+            DeviceGrantRepository, InteractionRepository, SessionRepository, UserRepository,
         },
         domain::SigningKey,
     },
@@ -50,6 +50,7 @@ async fn in_memory() {
     suite::second_factors(Arc::new(MemoryStore::default())).await;
     suite::attempts(Arc::new(MemoryStore::default())).await;
     suite::clients::clients(Arc::new(MemoryStore::default())).await;
+    suite::user_import::user_import(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,6 +72,8 @@ async fn on_sqlite() {
     suite::attempts(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::user_import::user_import(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,6 +88,7 @@ async fn on_postgres() {
     suite::second_factors(Arc::new(Store::new(postgres("suite_second_factors").await))).await;
     suite::attempts(Arc::new(Store::new(postgres("suite_attempts").await))).await;
     suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
+    suite::user_import::user_import(Arc::new(Store::new(postgres("suite_import").await))).await;
 }
 
 /// The suites about what users allow clients, each on a store of its own.
@@ -95,7 +99,9 @@ where
         + BrowserSessionRepository
         + InteractionRepository
         + AuthorizationCodeRepository
+        + ClientRepository
         + ConsentRepository
+        + ClientRepository
         + DeviceGrantRepository
         + 'static,
 {

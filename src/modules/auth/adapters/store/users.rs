@@ -177,15 +177,14 @@ impl UserRepository for Store {
 
     async fn reset_password(
         &self,
-        token_hash: &str,
+        proof: &EmailProof,
         new: &PasswordHash,
         now: DateTime<Utc>,
         tokens_until: DateTime<Utc>,
     ) -> Result<Option<(UserId, Vec<RevokedSession>)>, PortError> {
-        let proof = EmailProof::Link(token_hash.to_owned());
         let reset = || async {
             let transaction = self.database.begin().await?;
-            let spent = email_tokens::spend(&transaction, EmailPurpose::PasswordReset, &proof, now).await?;
+            let spent = email_tokens::spend(&transaction, EmailPurpose::PasswordReset, proof, now).await?;
             let Some(id) = spent.map(|token| token.user_id) else { return Ok(None) };
             let of_user = user::Column::Id.eq(id);
             let replaced = user::Entity::update_many()
@@ -214,6 +213,17 @@ impl UserRepository for Store {
         Ok(self.database.run("reset_password", reset).await?)
     }
 
+    async fn owner_of_email_token(
+        &self,
+        purpose: EmailPurpose,
+        proof: &EmailProof,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserId>, PortError> {
+        let find = || email_tokens::find(self.database.reader(), purpose, proof, now);
+        let found = self.database.run("find_email_token", find).await?;
+        Ok(found.map(|token| UserId(token.user_id)))
+    }
+
     async fn has_email_token(
         &self,
         purpose: EmailPurpose,
@@ -236,7 +246,7 @@ impl Store {
 }
 
 /// `false` when the address is taken.
-async fn insert(connection: &impl ConnectionTrait, user: &User) -> Result<bool, DbErr> {
+pub(super) async fn insert(connection: &impl ConnectionTrait, user: &User) -> Result<bool, DbErr> {
     let on_conflict = OnConflict::column(user::Column::Email).do_nothing().to_owned();
     let insert = user::Entity::insert(row_of(user)).on_conflict(on_conflict);
     if insert.exec_without_returning(connection).await? == 0 {

@@ -8,7 +8,7 @@ use crate::{
     modules::auth::{
         api::UserView,
         application::{Administered, Administrator, Changed, Failure, view_of},
-        domain::{DisplayName, Email, Outcome, PlainPassword, RoleName, UserChange},
+        domain::{DisplayName, Email, Outcome, PasswordOwner, PlainPassword, RoleName, UserChange},
     },
 };
 
@@ -75,6 +75,9 @@ impl AdministerUsers {
         which: WhichUser,
         password: &PlainPassword,
     ) -> Result<UserView, Failure> {
+        let user = self.find(which.id).await?;
+        let owner = PasswordOwner { email: &user.email, display_name: user.display_name.as_ref() };
+        self.policy.check("/password", password, owner).await?;
         let hash = self.passwords.hash(password).await?;
         self.change(by, which, UserChange::Password(hash)).await
     }

@@ -11,10 +11,10 @@ use crate::{
     kernel::{Clock, FIRST_PARTY, Random, SessionId, UserId},
     modules::auth::{
         application::{
-            Audit, Authenticate, Authenticated, BrowserSessionRepository, Failure, LoginAttempt, RevocationSink,
+            Authenticate, Authenticated, BrowserSessionRepository, Failure, LoginAttempt, RevocationSink,
             SessionRepository, Settings, TokenSigner, UserRepository,
         },
-        domain::{Actor, Approval, Device, InteractionKind, Origin, Outcome, Session, User},
+        domain::{Approval, Device, InteractionKind, Origin, Session, User},
     },
 };
 
@@ -69,7 +69,6 @@ pub(crate) struct BrowserSessions {
     pub(crate) interactions: Interactions,
     pub(crate) digests: Arc<dyn TokenSigner>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
-    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) settings: Arc<Settings>,
@@ -109,10 +108,7 @@ impl BrowserSessions {
                 let secret = self.interactions.leave(InteractionKind::SecondFactor, &half, SECOND_FACTOR).await?;
                 Ok(PageLogin::NeedsCode(secret))
             }
-            Err(failure) => {
-                self.audit_failure(None, &failure, origin).await;
-                Err(failure)
-            }
+            Err(failure) => Err(failure),
         }
     }
 
@@ -126,29 +122,13 @@ impl BrowserSessions {
     ) -> Result<String, Failure> {
         let kind = InteractionKind::SecondFactor;
         let login: HalfLogin = self.interactions.find(kind, half).await?.ok_or(Failure::InvalidCredentials)?;
-        let authenticated = match self.authenticate.finish(login.user, code, origin).await {
-            Ok(authenticated) => authenticated,
-            Err(failure) => {
-                self.audit_failure(Some(login.user), &failure, origin).await;
-                return Err(failure);
-            }
-        };
+        let authenticated = self.authenticate.finish(login.user, code, origin).await?;
         if self.digests.digest(authenticated.user.password_hash.as_text()) != login.password {
             return Err(Failure::InvalidCredentials);
         }
         let taken: Option<HalfLogin> = self.interactions.take(kind, half).await?;
         taken.ok_or(Failure::InvalidCredentials)?;
         self.begin(authenticated, cookie, origin).await
-    }
-
-    /// What was typed is not told: it may be a password in the wrong field.
-    async fn audit_failure(&self, user: Option<UserId>, failure: &Failure, origin: &Origin) {
-        let entry = self.audit.entry(Actor::Anonymous, origin, "login.failed", Outcome::Failure);
-        let entry = entry.detail("by", "page").detail("reason", failure.to_string());
-        match user {
-            Some(user) => entry.target("user", user).write().await,
-            None => entry.write().await,
-        }
     }
 
     /// Ends the browser's session.
@@ -197,13 +177,11 @@ impl BrowserSessions {
             self.end(before.id, "logged_in_anew").await?;
         }
         tracing::info!(event = "user_logged_in", user_id = %user.id, session_id = %session.id, by = "page");
-        let entry = self.audit.entry(Actor::User(user.id), origin, "login.succeeded", Outcome::Success);
-        entry.target("session", session.id).detail("by", "page").write().await;
         Ok(secret)
     }
 }
 
 /// What a user will recognise a session by.
-pub(super) fn device_of(origin: &Origin) -> Device {
+fn device_of(origin: &Origin) -> Device {
     Device { user_agent: origin.user_agent.clone(), address: origin.address.map(|address| address.to_string()) }
 }

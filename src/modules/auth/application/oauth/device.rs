@@ -157,7 +157,7 @@ impl Devices {
                 return told(OAuthCode::SlowDown, "the device asks too often");
             }
         };
-        let Some(user) = self.give.user(&approval).await? else {
+        let Some((user, device)) = self.give.approver(&approval).await? else {
             return told(OAuthCode::AccessDenied, "the user's login has ended");
         };
         if !self.store.spend(&hash, now).await? {
@@ -171,6 +171,6 @@ impl Devices {
             nonce: None,
             approval: &approval,
         };
-        self.give.run(client, &user, approved, origin).await
+        self.give.run(client, (&user, device), approved, origin).await
     }
 }

@@ -4,69 +4,81 @@ use std::time::Duration;
 
 use crate::modules::auth::application::{Failure, PortError};
 
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal;)*) => {
-        /// The name of a fault.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum OAuthCode { $($(#[$doc])* $name),* }
-
-        impl OAuthCode {
-            /// The value of `error`.
-            pub(crate) const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text),* }
-            }
-
-            /// The status at an endpoint that answers the client directly.
-            pub(crate) const fn status(self) -> u16 {
-                match self { $(Self::$name => $status),* }
-            }
-        }
-    };
+/// The name of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OAuthCode {
+    /// RFC 6749 §5.2: a parameter is missing, there twice, or malformed.
+    InvalidRequest,
+    /// RFC 6749 §5.2: the client did not show who it is.
+    InvalidClient,
+    /// RFC 6749 §5.2: the code, refresh token or device code is wrong, used, expired, or another client's.
+    InvalidGrant,
+    /// RFC 6749 §5.2: the client may not do this.
+    UnauthorizedClient,
+    /// RFC 6749 §5.2.
+    UnsupportedGrantType,
+    /// RFC 6749 §5.2: unknown, or more than the client may ask for.
+    InvalidScope,
+    /// RFC 8707 §2: the resource is unknown.
+    InvalidTarget,
+    /// RFC 6749 §4.1.2.1: the user said no.
+    AccessDenied,
+    /// RFC 6749 §4.1.2.1.
+    UnsupportedResponseType,
+    /// RFC 6749 §4.1.2.1: a fault of ours.
+    ServerError,
+    /// RFC 6749 §4.1.2.1: not now.
+    TemporarilyUnavailable,
+    /// RFC 8628 §3.5: the user has not answered yet.
+    AuthorizationPending,
+    /// RFC 8628 §3.5: as above, and asked too often.
+    SlowDown,
+    /// RFC 8628 §3.5: the device code has expired.
+    ExpiredToken,
+    /// OpenID Connect Core 1.0 §3.1.2.6: the user would have to log in.
+    LoginRequired,
+    /// OpenID Connect Core 1.0 §3.1.2.6: the user would have to agree.
+    ConsentRequired,
+    /// OpenID Connect Core 1.0 §3.1.2.6: `request` is not taken.
+    RequestNotSupported,
+    /// OpenID Connect Core 1.0 §3.1.2.6: `request_uri` is not taken.
+    RequestUriNotSupported,
 }
 
-codes! {
-    /// RFC 6749 §5.2: a parameter is missing, there twice, or malformed.
-    InvalidRequest = "invalid_request", 400;
-    /// RFC 6749 §5.2: the client did not show who it is.
-    InvalidClient = "invalid_client", 401;
-    /// RFC 6749 §5.2: the code, refresh token or device code is wrong, used, expired, or another client's.
-    InvalidGrant = "invalid_grant", 400;
-    /// RFC 6749 §5.2: the client may not do this.
-    UnauthorizedClient = "unauthorized_client", 400;
-    /// RFC 6749 §5.2.
-    UnsupportedGrantType = "unsupported_grant_type", 400;
-    /// RFC 6749 §5.2: unknown, or more than the client may ask for.
-    InvalidScope = "invalid_scope", 400;
-    /// RFC 8707 §2: the resource is unknown.
-    InvalidTarget = "invalid_target", 400;
-    /// RFC 6749 §4.1.2.1: the user said no.
-    AccessDenied = "access_denied", 400;
-    /// RFC 6749 §4.1.2.1.
-    UnsupportedResponseType = "unsupported_response_type", 400;
-    /// RFC 6749 §4.1.2.1: a fault of ours.
-    ServerError = "server_error", 500;
-    /// RFC 6749 §4.1.2.1: not now.
-    TemporarilyUnavailable = "temporarily_unavailable", 503;
-    /// RFC 8628 §3.5: the user has not answered yet.
-    AuthorizationPending = "authorization_pending", 400;
-    /// RFC 8628 §3.5: as above, and asked too often.
-    SlowDown = "slow_down", 400;
-    /// RFC 8628 §3.5: the device code has expired.
-    ExpiredToken = "expired_token", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: the user would have to log in.
-    LoginRequired = "login_required", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: the user would have to agree.
-    ConsentRequired = "consent_required", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: the user would have to do something.
-    InteractionRequired = "interaction_required", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: the user would have to choose an account.
-    AccountSelectionRequired = "account_selection_required", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: `request` is not taken.
-    RequestNotSupported = "request_not_supported", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: `request_uri` is not taken.
-    RequestUriNotSupported = "request_uri_not_supported", 400;
-    /// OpenID Connect Core 1.0 §3.1.2.6: the `request_uri` is unknown, used or expired.
-    InvalidRequestUri = "invalid_request_uri", 400;
+impl OAuthCode {
+    /// The value of `error`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::AccessDenied => "access_denied",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::ServerError => "server_error",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+        }
+    }
+
+    /// The status at an endpoint that answers the client directly.
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            Self::InvalidClient => 401,
+            Self::ServerError => 500,
+            Self::TemporarilyUnavailable => 503,
+            _ => 400,
+        }
+    }
 }
 
 /// A fault, as a client is told.

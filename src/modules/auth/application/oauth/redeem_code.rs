@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BeginGrant, Grant, IssueIdToken, OAuthCode, OAuthError, OAuthTokens, browser_session::device_of};
+use super::{BeginGrant, Grant, IssueIdToken, OAuthCode, OAuthError, OAuthTokens};
 use crate::{
     kernel::{Clock, Random, SessionId},
     modules::auth::{
@@ -10,7 +10,9 @@ use crate::{
             Audit, AuthorizationCodeRepository, RevocationSink, SessionRepository, Settings, TokenSigner,
             UserRepository,
         },
-        domain::{Actor, Approval, AuthorizationCode, Client, CodeChallenge, GrantType, Origin, Outcome, Scopes, User},
+        domain::{
+            Actor, Approval, AuthorizationCode, Client, CodeChallenge, Device, GrantType, Origin, Outcome, Scopes, User,
+        },
     },
 };
 
@@ -52,20 +54,19 @@ impl GiveApproved {
         SessionId::new(&*self.clock, &*self.random)
     }
 
-    /// The user who approved, unless that counts no more: the browser's session has ended, by whatever ended it.
-    pub(super) async fn user(&self, approval: &Approval) -> Result<Option<User>, OAuthError> {
+    /// The user who approved, and the browser it was done in; unless that counts no more, because the browser's session
+    /// has ended, by whatever ended it.
+    pub(super) async fn approver(&self, approval: &Approval) -> Result<Option<(User, Device)>, OAuthError> {
         let browser = self.sessions.find(approval.browser).await?;
-        if browser.is_none_or(|browser| browser.revoked_at.is_some()) {
-            return Ok(None);
-        }
+        let Some(browser) = browser.filter(|browser| browser.revoked_at.is_none()) else { return Ok(None) };
         let user = self.users.find(approval.user).await?;
-        Ok(user.filter(|user| user.can_log_in(false).is_ok()))
+        Ok(user.filter(|user| user.can_log_in(false).is_ok()).map(|user| (user, browser.device)))
     }
 
     pub(super) async fn run(
         &self,
         client: &Client,
-        user: &User,
+        (user, device): (&User, Device),
         approved: Approved<'_>,
         origin: &Origin,
     ) -> Result<OAuthTokens, OAuthError> {
@@ -83,7 +84,7 @@ impl GiveApproved {
             resource,
             authenticated_at: approval.authenticated_at,
             methods: &approval.methods,
-            device: device_of(origin),
+            device,
             origin,
         };
         let tokens = self.begin.run(grant).await?;
@@ -131,7 +132,7 @@ impl RedeemCode {
             self.reused(client, &code, origin).await?;
             return Err(wrong());
         }
-        let user = self.give.user(&code.approval).await?.ok_or_else(wrong)?;
+        let (user, device) = self.give.approver(&code.approval).await?.ok_or_else(wrong)?;
         let session = self.give.next_session();
         let approved = Approved {
             session,
@@ -141,7 +142,7 @@ impl RedeemCode {
             nonce: code.nonce.as_deref(),
             approval: &code.approval,
         };
-        let tokens = self.give.run(client, &user, approved, origin).await?;
+        let tokens = self.give.run(client, (&user, device), approved, origin).await?;
         if self.codes.gave(&hash, session).await? {
             self.end(session).await?;
         }

@@ -58,6 +58,19 @@ pub(crate) trait SecondFactorRepository: Send + Sync {
     async fn remove_totp(&self, user: UserId, now: DateTime<Utc>) -> Result<bool, PortError>;
 }
 
+/// What an account's owner is told about its second factor, so that somebody else's doing is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FactorNotice {
+    /// It was turned on.
+    TurnedOn,
+    /// It was taken off.
+    TurnedOff,
+    /// A recovery code was used; so many are left.
+    RecoveryCodeUsed(u64),
+    /// There were too many wrong codes, each with the right password.
+    Guessed,
+}
+
 /// A new secret, for its owner to put into an authenticator.
 #[derive(Clone)]
 pub(crate) struct Enrolment {

@@ -70,7 +70,7 @@ async fn in_the_cooldown_every_attempt_is_refused_and_none_extends_it() {
     assert_eq!(app.me(&access).await.status, 200, "a live session goes on");
     let refreshed = app.post("/auth/refresh", json!({"refresh_token": session.text("refresh_token")})).await;
     assert_eq!(refreshed.status, 200, "and is refreshed");
-    app.clock.advance(Duration::from_secs(300));
+    app.clock.advance(Duration::from_mins(5));
     assert_eq!(app.log_in("ada@example.com").await.status, 200);
     assert_eq!(app.log_in_from("192.0.2.1", "nobody@example.com", "wrong").await.status, 401);
 }
@@ -154,6 +154,10 @@ impl PasswordHasher for CountingHasher {
         }
         let is_right = hash.is_some_and(|hash| hash.as_text().as_bytes() == password.expose());
         Ok(if is_right { Verdict::Right } else { Verdict::Wrong })
+    }
+
+    fn recognise(&self, text: &str) -> Result<PasswordHash, crate::kernel::error::ValueFault> {
+        Ok(PasswordHash::from_text(text.to_owned()))
     }
 }
 

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
 use super::{Answer, Duration, TestAuth, config, configuration};
-use crate::kernel::{Clock as _, units::Span};
+use crate::{
+    kernel::{Clock as _, units::Span},
+    modules::auth::api::CreateUser,
+};
 
 const EMAIL: &str = "ada@example.com";
 const PASSWORD: &str = "correct horse";
@@ -23,12 +26,12 @@ fn relaxed() -> config::AuthConfig {
 }
 
 async fn enrolled() -> Enrolled {
-    enrolled_with(&relaxed()).await
+    let app = TestAuth::start(&relaxed()).await;
+    app.register(EMAIL).await;
+    enrolled_in(app).await
 }
 
-async fn enrolled_with(config: &config::AuthConfig) -> Enrolled {
-    let app = TestAuth::start(config).await;
-    app.register(EMAIL).await;
+async fn enrolled_in(app: TestAuth) -> Enrolled {
     let access = app.log_in(EMAIL).await.text("access_token");
     let begun = app.call(Method::POST, "/auth/mfa/totp", Some(&access), None).await;
     assert_eq!(begun.status, 200, "{}", begun.body);
@@ -248,6 +251,94 @@ async fn guesses_by_step_up_are_counted_like_logins() {
     }
     assert_eq!(outcome(&app.log_in(EMAIL).await), (429, "too-many-attempts"));
     assert_eq!(app.me(&access).await.status, 200);
+}
+
+#[actix_web::test]
+async fn administrators_with_a_second_factor_step_up_and_those_without_need_not() {
+    let app = TestAuth::start(&relaxed()).await;
+    let admin = CreateUser {
+        email: EMAIL.to_owned(),
+        password: PASSWORD.into(),
+        display_name: None,
+        roles: vec!["admin".to_owned()],
+        verified: true,
+    };
+    app.auth.administration().users.create_user(admin).await.unwrap();
+    let eve = app.register("eve@example.com").await.text("id");
+    let without = app.log_in(EMAIL).await.text("access_token");
+    app.clock.advance(Duration::from_secs(901));
+    let suspend = format!("/users/{eve}/suspend");
+    assert_eq!(app.call(Method::POST, &suspend, Some(&without), None).await.status, 200);
+
+    let admin = enrolled_in(app).await;
+    admin.advance(901);
+    let calls = [
+        (Method::POST, format!("/users/{eve}/activate"), None),
+        (Method::PUT, format!("/users/{eve}/roles"), Some(json!({"roles": ["user"]}))),
+        (Method::DELETE, format!("/users/{eve}"), None),
+        (Method::POST, "/users".to_owned(), Some(json!({"email": "x@example.com", "password": PASSWORD}))),
+        (Method::PUT, "/roles/helper".to_owned(), Some(json!({"permissions": []}))),
+        (Method::DELETE, "/roles/helper".to_owned(), None),
+    ];
+    for (method, path, body) in &calls {
+        let refused = admin.call(method.clone(), path, body.clone()).await;
+        assert_eq!(outcome(&refused), (401, "step-up-required"), "{method} {path}");
+    }
+    let read = admin.call(Method::GET, &format!("/users/{eve}"), None).await;
+    assert_eq!((read.status.as_u16(), &read.body["status"]), (200, &json!("suspended")), "reading is not dangerous");
+    let step_up = json!({"password": PASSWORD, "code": admin.code(0)});
+    assert_eq!(admin.call(Method::POST, "/auth/step-up", Some(step_up)).await.status, 204);
+    let (method, path, _) = &calls[0];
+    assert_eq!(admin.call(method.clone(), path, None).await.status, 200);
+}
+
+#[actix_web::test]
+async fn the_owner_is_told_what_happens_to_the_second_factor() {
+    let ada = enrolled().await;
+    ada.advance(30);
+    assert_eq!(ada.log_in(&ada.recovery_codes[0]).await.status, 200);
+    for _ in 0..5 {
+        ada.log_in(&ada.wrong_code()).await;
+    }
+    ada.advance(900);
+    let removed = json!({"password": PASSWORD, "code": ada.recovery_codes[1]});
+    assert_eq!(ada.call(Method::DELETE, "/auth/mfa/totp", Some(removed)).await.status, 204);
+    let mails = ada.app.mails(5).await;
+    for subject in
+        ["A second factor is on", "A recovery code was used", "Wrong codes at your account", "The second factor is off"]
+    {
+        let count = mails.iter().filter(|mail| mail.contains(&format!("Subject: {subject}\r\n"))).count();
+        assert_eq!(count, if subject.contains("recovery") { 2 } else { 1 }, "{subject}");
+    }
+    assert!(!mails.concat().contains(&ada.secret));
+}
+
+#[actix_web::test]
+async fn secrets_are_sealed_when_there_is_a_master_key() {
+    let ada = enrolled().await;
+    let kept = |folder: &std::path::Path| std::fs::read(folder.join("auth.db")).unwrap();
+    let secret = Secret::try_from_base32(&ada.secret).unwrap();
+    let holds = |file: &[u8]| file.windows(20).any(|bytes| bytes == secret.as_bytes());
+    ada.app.auth.stop().await;
+    assert!(holds(&kept(ada.app.folder.path())), "there is no master key yet");
+    let sealed = config::AuthConfig { master_key: Some("ab".repeat(32)), ..relaxed() };
+    let app = TestAuth::start_in(&sealed, ada.app.folder).await;
+    app.clock.advance(Duration::from_secs(30));
+    let body = json!({"email": EMAIL, "password": PASSWORD, "code": code_of(&ada.secret, &app, 0)});
+    assert_eq!(app.post("/auth/login", body).await.status, 200);
+    app.auth.stop().await;
+    let other = config::AuthConfig {
+        master_key: Some("cd".repeat(32)),
+        previous_master_keys: vec!["ab".repeat(32)],
+        ..relaxed()
+    };
+    let app = TestAuth::start_in(&other, app.folder).await;
+    app.auth.stop().await;
+    let newest = config::AuthConfig { previous_master_keys: Vec::new(), ..other };
+    let app = TestAuth::start_in(&newest, app.folder).await;
+    app.clock.advance(Duration::from_mins(1));
+    let body = json!({"email": EMAIL, "password": PASSWORD, "code": code_of(&ada.secret, &app, 0)});
+    assert_eq!(app.post("/auth/login", body).await.status, 200, "what the first key sealed was sealed anew");
 }
 
 #[test]

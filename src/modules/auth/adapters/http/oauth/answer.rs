@@ -55,6 +55,10 @@ impl ResponseError for OAuthProblem {
             // RFC 6749 §5.2 asks for it where the client used Basic, RFC 9110 §15.5.2 with every 401.
             response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"vestibule\", charset=\"UTF-8\""));
         }
+        if error.status() == 413 {
+            // The rest of the request may still be under way: the next one could not be told from it.
+            response.force_close();
+        }
         if let Some(wait) = error.retry_after {
             let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.insert_header((RETRY_AFTER, secs.max(1)));

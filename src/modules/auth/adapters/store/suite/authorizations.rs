@@ -4,17 +4,17 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::future::join_all;
 
-use super::{at, session, token, user};
+use super::{at, clients::client, session, token, user};
 use crate::{
     kernel::{PageRequest, SessionId, SystemClock},
     modules::auth::{
         application::{
-            AuthorizationCodeRepository, BrowserSessionRepository, ConsentRepository, DeviceGrantRepository,
-            InteractionRepository, SessionRepository, UserRepository,
+            AuthorizationCodeRepository, BrowserSessionRepository, ClientRepository, ConsentRepository,
+            DeviceGrantRepository, InteractionRepository, SessionRepository, UserRepository,
         },
         domain::{
-            Approval, AuthorizationCode, CodeChallenge, DeviceGrant, DeviceState, Interaction, InteractionKind,
-            PasswordHash, RESEND_INTERVAL, Session, User, UserCode,
+            Approval, AuthorizationCode, Client, ClientProof, CodeChallenge, DeviceGrant, DeviceState, Interaction,
+            InteractionKind, PasswordHash, RESEND_INTERVAL, Session, User, UserCode,
         },
     },
     platform::random::SystemRandom,
@@ -141,6 +141,7 @@ pub(in super::super) async fn codes<S: AuthorizationCodeRepository + UserReposit
 pub(in super::super) async fn consents<S>(store: Arc<S>)
 where
     S: ConsentRepository
+        + ClientRepository
         + AuthorizationCodeRepository
         + DeviceGrantRepository
         + SessionRepository
@@ -169,12 +170,14 @@ where
     let clients = |items: &[crate::modules::auth::domain::Consent]| {
         items.iter().map(|consent| consent.client_id.clone()).collect::<Vec<_>>()
     };
-    let first = store.list(ada.id, &page(1, None)).await;
+    let first = ConsentRepository::list(&*store, ada.id, &page(1, None)).await;
     let first: crate::kernel::Page<crate::modules::auth::domain::Consent> = first.unwrap();
     assert_eq!((clients(&first.items), first.next_cursor.as_deref()), (words(&["blog"]), Some("blog")));
     let rest = ConsentRepository::list(&*store, ada.id, &page(20, first.next_cursor)).await.unwrap();
     assert_eq!((clients(&rest.items), rest.next_cursor), (words(&["shop"]), None));
 
+    let shop = Client { id: "shop".to_owned(), ..client(ClientProof::Public) };
+    store.add(&shop).await.unwrap();
     let of = |user: &User, client: &str| Session { client_id: client.to_owned(), ..session(user) };
     let (theirs, own, others) = (of(&ada, "shop"), of(&ada, "vestibule"), of(&bob, "shop"));
     for one in [&theirs, &own, &others] {

@@ -14,7 +14,7 @@ use crate::{
     platform::random::SystemRandom,
 };
 
-fn client(proof: ClientProof) -> Client {
+pub(super) fn client(proof: ClientProof) -> Client {
     let uri = |text: &str| RedirectUri::parse(text).unwrap();
     Client {
         id: new_uuid(&SystemClock, &SystemRandom).to_string(),
