@@ -17,6 +17,7 @@ use vestibule::{
     kernel::{Clock as _, SystemClock},
     modules::auth::{Auth, AuthParts, api::CreateUser},
     platform::{
+        bell::LocalBell,
         random::SystemRandom,
         tokens::{KeyRing, TokenRules, TokenVerifier},
     },
@@ -64,6 +65,7 @@ impl Bench {
             mail: &config.mail,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            bell: Arc::new(LocalBell::default()),
             verifier: verifier.clone(),
         };
         let auth = Auth::start(parts).await.expect("the module starts");

@@ -24,5 +24,5 @@ pub(crate) use placement::{Store, Topology};
 pub(crate) use process::{command, eventually};
 pub(crate) use raw::{Manner, RawUpstream};
 pub(crate) use redis::Redis;
-pub(crate) use relying_party::{CALLBACK, CHALLENGE, RelyingParty, VERIFIER, claims};
+pub(crate) use relying_party::{CALLBACK, RelyingParty, VERIFIER, claims};
 pub(crate) use visitor::Visitor;

@@ -243,10 +243,10 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
 
 /// What is wrong with each of the master keys. A previous one alone would read, but seal nothing.
 fn master_key_faults(config: &AuthConfig) -> Vec<(String, &'static str)> {
-    let mut faults = Vec::new();
-    let is_key = |text: &str| Sealer::new(Some(text), &[]).is_ok();
     const EXPECTED: &str =
         "expected 32 random bytes as base64 or hexadecimal, such as `openssl rand -base64 32` prints";
+    let mut faults = Vec::new();
+    let is_key = |text: &str| Sealer::new(Some(text), &[]).is_ok();
     if config.master_key.as_deref().is_some_and(|text| !is_key(text)) {
         faults.push(("master_key".to_owned(), EXPECTED));
     }

@@ -72,7 +72,7 @@ pub fn credentials(headers: &HeaderMap) -> Credentials<'_> {
         // What is no key of ours may be meant for somebody else; it goes no further, and a token says who it is.
         (Some(token), Some(key)) if !key.is_ok_and(|key| key.starts_with(API_KEY_PREFIX)) => Credentials::Token(token),
         (Some(_), Some(_)) => Credentials::Unclear("an access token and an API key at once"),
-        (None, Some(Err(_))) => Credentials::Unclear("the API key is malformed"),
+        (None, Some(Err(()))) => Credentials::Unclear("the API key is malformed"),
         (None, Some(Ok(key))) => Credentials::ApiKey(key.trim()),
         (Some(token), None) => Credentials::Token(token),
         (None, None) => Credentials::None,

@@ -9,6 +9,9 @@ use super::{
 };
 use crate::{kernel::FieldFault, modules::auth::api::ImportedUser};
 
+/// What a record means, or every fault of it; and the line it begins in.
+type Record = (u64, Result<ImportedUser, Vec<FieldFault>>);
+
 /// What the columns are.
 pub(super) struct Header(Vec<&'static str>);
 
@@ -37,7 +40,7 @@ impl Header {
     }
 
     /// The next record and the line it begins in.
-    pub(super) fn next(&self, lines: &mut Lines) -> io::Result<Option<(u64, Result<ImportedUser, Vec<FieldFault>>)>> {
+    pub(super) fn next(&self, lines: &mut Lines) -> io::Result<Option<Record>> {
         let Some((number, text)) = lines.next_line()? else { return Ok(None) };
         let mut text = match text {
             Ok(text) => text,

@@ -55,12 +55,12 @@ impl PasswordHasher for PooledPasswords {
     async fn verify(&self, password: &PlainPassword, hash: Option<&PasswordHash>) -> Result<Verdict, PortError> {
         let (hasher, password) = (self.hasher.clone(), password.clone());
         let hash = hash.cloned();
-        let check = move || match hash {
-            Some(hash) => verify(&hasher, &password, hash.as_text()),
-            None => {
-                hasher.verify_nothing(password.expose());
-                password.as_typed().map_or(Verdict::Wrong, |typed| hasher.verify_nothing(typed))
+        let check = move || {
+            if let Some(hash) = hash {
+                return verify(&hasher, &password, hash.as_text());
             }
+            hasher.verify_nothing(password.expose());
+            password.as_typed().map_or(Verdict::Wrong, |typed| hasher.verify_nothing(typed))
         };
         self.pool.run(check).await
     }

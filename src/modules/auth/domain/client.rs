@@ -153,7 +153,8 @@ impl ClientSecret {
     /// Whether this is the hash of the secret, or of the one before in its time. Takes equally long for every answer.
     pub(crate) fn is(&self, hash: &str, now: DateTime<Utc>) -> bool {
         let (previous, until) = self.previous.as_ref().map_or(("", now), |(hash, until)| (hash.as_str(), *until));
-        same(&self.hash, hash) | (same(previous, hash) & (until > now))
+        let (is_current, is_previous) = (same(&self.hash, hash), same(previous, hash));
+        is_current || (is_previous && until > now)
     }
 }
 

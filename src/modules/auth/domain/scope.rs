@@ -35,23 +35,16 @@ impl Scopes {
         if names.len() > MAX_SCOPES {
             return Err(ValueFault::new("invalid-scope", format!("expected at most {MAX_SCOPES} scopes")));
         }
-        match names.iter().find(|name| !is_scope(name)) {
-            None => Ok(Self(names)),
-            Some(_) => {
-                let expected = format!("a scope is 1 to {MAX_LENGTH} printable characters without space, quote or \\");
-                Err(ValueFault::new("invalid-scope", expected))
-            }
+        if !names.iter().all(|name| is_scope(name)) {
+            let expected = format!("a scope is 1 to {MAX_LENGTH} printable characters without space, quote or \\");
+            return Err(ValueFault::new("invalid-scope", expected));
         }
+        Ok(Self(names))
     }
 
     /// Whether this scope is among them.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains(name)
-    }
-
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The names in order.
@@ -95,7 +88,7 @@ mod tests {
         let scopes = Scopes::parse("profile openid  profile").unwrap();
         assert_eq!(scopes.to_string(), "openid profile");
         assert!(scopes.has("openid") && !scopes.has("open"));
-        assert!(Scopes::parse("").unwrap().is_empty());
+        assert!(Scopes::parse("").unwrap().0.is_empty());
         assert!(Scopes::parse("openid").unwrap().are_within(&scopes));
         assert!(!Scopes::parse("openid email").unwrap().are_within(&scopes));
     }

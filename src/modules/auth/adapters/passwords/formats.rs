@@ -30,7 +30,7 @@ const BCRYPT_COST: u32 = 18;
 /// A hash, read.
 pub(super) enum Kept {
     /// argon2id, or argon2i from elsewhere.
-    Argon2(PhcHash),
+    Argon2(Box<PhcHash>),
     /// bcrypt of an HMAC: the part after [`KEYED`].
     KeyedBcrypt(bcrypt::HashParts),
     /// bcrypt of a plain password.
@@ -54,7 +54,7 @@ impl Kept {
             return read_bcrypt(text).map(|_| Self::Bcrypt);
         }
         if text.starts_with("$argon2id$") || text.starts_with("$argon2i$") {
-            return read_argon2(text).map(Self::Argon2);
+            return read_argon2(text).map(|phc| Self::Argon2(Box::new(phc)));
         }
         if text.starts_with("$scrypt$") {
             return Scrypt::parse(text).map(Self::Scrypt);

@@ -53,7 +53,7 @@ impl Hasher {
     pub(super) fn verify(&self, password: &[u8], hash: &str) -> Verdict {
         let Ok(kept) = Kept::parse(hash) else { return Verdict::Wrong };
         let is_right = match &kept {
-            Kept::Argon2(phc) => self.argon2.verify_password(password, phc).is_ok(),
+            Kept::Argon2(phc) => self.argon2.verify_password(password, &**phc).is_ok(),
             Kept::KeyedBcrypt(parts) => verify_keyed_bcrypt(password, parts, hash),
             // From elsewhere; a password that it could not have held in full is not accepted.
             Kept::Bcrypt => !password.contains(&0) && bcrypt::non_truncating_verify(password, hash).unwrap_or(false),

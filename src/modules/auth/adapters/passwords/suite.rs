@@ -19,11 +19,11 @@ async fn suite(hasher: &dyn PasswordHasher) {
     let long = "x".repeat(1_024);
     let passwords =
         ["correct horse", "", "crème brûlée", "with\0nul", "with\0null", long.as_str(), &long[..1_023], &long[..72]];
-    let mut hashes = Vec::new();
+    let mut kept = Vec::new();
     for text in passwords {
-        hashes.push((text, hasher.hash(&plain(text)).await.unwrap()));
+        kept.push((text, hasher.hash(&plain(text)).await.unwrap()));
     }
-    for (text, hash) in &hashes {
+    for (text, hash) in &kept {
         for other in passwords {
             let expected = if other == *text { Verdict::Right } else { Verdict::Wrong };
             assert_eq!(hasher.verify(&plain(other), Some(hash)).await, Ok(expected), "{other:?} against {text:?}");
@@ -33,7 +33,7 @@ async fn suite(hasher: &dyn PasswordHasher) {
         assert_eq!(hasher.recognise(hash.as_text()).as_ref(), Ok(hash));
     }
     let again = hasher.hash(&plain("correct horse")).await.unwrap();
-    let all: HashSet<&str> = hashes.iter().map(|(_, hash)| hash.as_text()).chain([again.as_text()]).collect();
+    let all: HashSet<&str> = kept.iter().map(|(_, hash)| hash.as_text()).chain([again.as_text()]).collect();
     assert_eq!(all.len(), passwords.len() + 1, "two hashes of one password differ");
 
     assert_eq!(hasher.verify(&plain("correct horse"), None).await, Ok(Verdict::Wrong));

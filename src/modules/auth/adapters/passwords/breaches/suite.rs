@@ -54,7 +54,7 @@ async fn a_file_of_hashes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("list.txt");
     for (end, case) in [(":12\r\n", false), ("\n", true)] {
-        let lines: String = listed().iter().map(|hash| format!("{hash}{end}")).collect();
+        let lines = listed().join(end) + end;
         let lines = if case { lines.to_lowercase() } else { lines };
         fs::write(&path, &lines).unwrap();
         let list = breach_list(&at(Some(&path), None)).unwrap();
