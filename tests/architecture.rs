@@ -2,6 +2,8 @@
 //! the committed graph of the modules. Every breach is told at once, with file, line and the reason for the rule.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "architecture/evidence.rs"]
+mod evidence;
 #[path = "architecture/graph.rs"]
 mod graph;
 #[path = "architecture/rules.rs"]
