@@ -1,5 +1,6 @@
 //! What operators do to the `auth` role from the command line, beside a running server or before there is one.
 
+#[cfg(feature = "auth")]
 use std::sync::Arc;
 
 use super::RoleSet;

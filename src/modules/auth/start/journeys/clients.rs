@@ -224,6 +224,9 @@ async fn a_client_speaks_for_itself() {
     assert_eq!(app.form("/oauth/token", Some(&header), &[BY_ITSELF]).await.body["error"], "invalid_client");
 }
 
+/// Whether the client shows itself, the form, the status and the error of the answer.
+type Case<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], u16, &'a str);
+
 #[actix_web::test]
 async fn faults_are_told_as_the_standard_says() {
     let app = TestAuth::start(&configuration()).await;
@@ -237,7 +240,6 @@ async fn faults_are_told_as_the_standard_says() {
         })
         .await;
     let refresh = ("grant_type", "refresh_token");
-    type Case<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], u16, &'a str);
     let cases: &[Case<'_>] = &[
         (Some(&header), &[], 400, "invalid_request"),
         (Some(&header), &[("grant_type", "")], 400, "invalid_request"),
