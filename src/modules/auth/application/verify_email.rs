@@ -1,8 +1,12 @@
 //! A user proves that the address is theirs: by the mailed link, or by the code in the same mail.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
-use super::{Audit, EmailProof, Failure, Mail, Mailer, STEADY, Settings, TokenSigner, UserRepository};
+use super::{AttemptLimiter, Audit, EmailProof, Failure, Mail, Mailer, STEADY, Settings, TokenSigner, UserRepository};
 use crate::{
     kernel::{Clock, Random, UserId, ids::new_uuid},
     modules::auth::domain::{Actor, Email, EmailPurpose, EmailToken, Origin, Outcome, RESEND_INTERVAL},
@@ -98,6 +102,7 @@ fn as_typed(code: &str) -> String {
 pub(crate) struct VerifyEmail {
     pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) tokens: Arc<dyn TokenSigner>,
+    pub(crate) attempts: Arc<dyn AttemptLimiter>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
@@ -111,11 +116,23 @@ impl VerifyEmail {
         self.spend(EmailProof::Link(self.tokens.digest(token)), origin).await
     }
 
-    /// Spends a code, typed by the user of an address.
+    /// Spends a code, typed by the user of an address. It is short enough to be guessed: whoever guesses too often waits,
+    /// whether or not there is such a user.
     pub(crate) async fn by_code(&self, email: &Email, code: &str, origin: &Origin) -> Result<(), Failure> {
-        let user = self.users.find_by_email(email).await?.ok_or(Failure::InvalidEmailToken)?;
-        let hash = mailed_code_hash(&*self.tokens, &user.email, code);
-        self.spend(EmailProof::Code(user.id, hash), origin).await
+        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let account = format!("verification of {email}");
+        self.attempts.check(&account, client).await?;
+        let outcome = match self.users.find_by_email(email).await? {
+            Some(user) => {
+                let hash = mailed_code_hash(&*self.tokens, &user.email, code);
+                self.spend(EmailProof::Code(user.id, hash), origin).await
+            }
+            None => Err(Failure::InvalidEmailToken),
+        };
+        if outcome.is_ok() || outcome == Err(Failure::InvalidEmailToken) {
+            self.attempts.settle(&account, client, outcome.is_ok()).await?;
+        }
+        outcome
     }
 
     /// Whether a link would work now; a mail scanner that follows it changes nothing.

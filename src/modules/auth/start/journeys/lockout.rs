@@ -192,3 +192,16 @@ async fn a_known_and_an_unknown_address_cost_the_same() {
     }
     assert_eq!(*hasher.dummies.lock().unwrap(), LIMIT);
 }
+
+#[actix_web::test]
+async fn mailed_codes_cannot_be_guessed() {
+    let app = TestAuth::start(&configuration()).await;
+    app.register("ada@example.com").await;
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let guess = async || app.post("/auth/verify-email", json!({"email": email, "code": "0000-0000"})).await;
+        for attempt in 1..LIMIT {
+            assert_eq!(guess().await.code(), "invalid-token", "{email} {attempt}");
+        }
+        assert_eq!(guess().await.code(), "too-many-attempts", "{email}");
+    }
+}
