@@ -20,7 +20,7 @@ use actix_web::{
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::{Auth, AuthParts, config};
+use super::{super::config, Auth, AuthParts};
 use crate::{
     config::{DatabaseConfig, MailConfig},
     kernel::{
