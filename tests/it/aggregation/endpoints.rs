@@ -81,7 +81,7 @@ async fn an_endpoint_asks_for_a_token_unless_it_says_otherwise() {
     app.get("/api/data/closed").bearer(&token).send().await.must_be(200);
     let document = app.get("/openapi.json").send().await.must_be(200).json();
     let documented = |path: &str| document["paths"][path]["get"]["security"].clone();
-    assert_eq!(documented("/api/data/closed"), json!([{"bearer": []}]));
+    assert_eq!(documented("/api/data/closed"), json!([{"bearer": []}, {"api_key": []}]));
     assert!(document["paths"]["/api/data/open"]["get"].is_object());
     assert!(documented("/api/data/open").as_array().is_none_or(Vec::is_empty), "{document}");
     app.get("/api/data/closed?explain=true").bearer(&token).send().await.problem(403, "forbidden");

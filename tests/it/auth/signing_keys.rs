@@ -111,7 +111,11 @@ async fn retiring_the_key_that_signs_makes_another_one(#[values(Sqlite, Postgres
 #[rstest]
 #[tokio::test]
 async fn another_algorithm_keeps_old_tokens(#[values(Sqlite, Postgres)] store: Store) {
-    let tokens = |algorithm: &str| format!("[auth.tokens]\nkey_publish_delay = \"5s\"\nalgorithm = \"{algorithm}\"\n");
+    let tokens = |algorithm: &str| {
+        format!(
+            "[gateway]\nrate_limit = false\n[auth.tokens]\nkey_publish_delay = \"5s\"\nalgorithm = \"{algorithm}\"\n"
+        )
+    };
     let mut app = TestApp::builder(AllInOne, store).settings(&tokens("ES256")).start().await;
     let ada = user(&app).await;
     let before = app.login(&ada).await;

@@ -7,7 +7,7 @@ use super::{Reply, TestApp, User, Visitor, command};
 
 /// A verifier and its challenge (RFC 7636, appendix B).
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// Nobody listens there; the tests read the redirect itself.
 pub(crate) const CALLBACK: &str = "https://shop.example/callback";
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BeginGrant, Grant, IssueIdToken, OAuthCode, OAuthError, OAuthTokens};
+use super::{BeginGrant, Grant, IssueIdToken, OAuthCode, OAuthError, OAuthTokens, audience_for};
 use crate::{
     kernel::{Clock, Random, SessionId},
     modules::auth::{
@@ -124,6 +124,9 @@ impl RedeemCode {
         if asked.resource.is_some() && code.resource.is_some() && asked.resource != code.resource.as_deref() {
             return Err(OAuthError::new(OAuthCode::InvalidTarget, "the user granted nothing for this resource"));
         }
+        let resource = code.resource.as_deref().or(asked.resource);
+        // Before the code is spent: a target that is none must not cost it.
+        audience_for(&self.settings, resource)?;
         let now = self.give.clock.now();
         if code.spent_at.is_none() && code.expires_at <= now {
             return Err(wrong());
@@ -138,7 +141,7 @@ impl RedeemCode {
             session,
             kind: GrantType::AuthorizationCode,
             scopes: &code.scopes,
-            resource: code.resource.as_deref().or(asked.resource),
+            resource,
             nonce: code.nonce.as_deref(),
             approval: &code.approval,
         };

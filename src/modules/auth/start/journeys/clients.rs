@@ -216,7 +216,7 @@ async fn a_client_speaks_for_itself() {
     assert_eq!(app.form("/oauth/revoke", Some(&header), &[]).await.body["error"], "invalid_request");
 
     let late = app.form("/oauth/token", Some(&header), &[BY_ITSELF]).await.text("access_token");
-    app.clock.advance(Duration::from_secs(1_800));
+    app.clock.advance(Duration::from_mins(30));
     assert!(!app.is_active(&robot, &late).await, "expired");
     let last = app.form("/oauth/token", Some(&header), &[BY_ITSELF]).await.text("access_token");
     app.auth.administration().clients.delete_client(&robot.0).await.unwrap();
@@ -237,7 +237,8 @@ async fn faults_are_told_as_the_standard_says() {
         })
         .await;
     let refresh = ("grant_type", "refresh_token");
-    let cases: &[(Option<&str>, &[(&str, &str)], u16, &str)] = &[
+    type Case<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], u16, &'a str);
+    let cases: &[Case<'_>] = &[
         (Some(&header), &[], 400, "invalid_request"),
         (Some(&header), &[("grant_type", "")], 400, "invalid_request"),
         (Some(&header), &[BY_ITSELF, BY_ITSELF], 400, "invalid_request"),
@@ -315,7 +316,7 @@ async fn a_secret_is_replaced_at_once_or_after_a_while() {
     let rotated = app.call(Method::POST, &path, Some(&admin), Some(json!({"keep_old_for": "1h"}))).await;
     let second = rotated.text("client_secret");
     assert!(works(&first).await && works(&second).await);
-    app.clock.advance(Duration::from_secs(3_600));
+    app.clock.advance(Duration::from_hours(1));
     assert!(!works(&first).await && works(&second).await);
     let admin = app.log_in("root@example.com").await.text("access_token");
     let third = app.call(Method::POST, &path, Some(&admin), None).await;
