@@ -1,10 +1,7 @@
 //! A user shows who it is by address and password. Whoever does not know the password learns nothing, not even by the time
 //! it takes; who guesses too often waits.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use super::{AttemptLimiter, Audit, Failure, Held, PasswordHasher, SecondFactor, Settings, UserRepository, Verdict};
 use crate::{
@@ -30,7 +27,7 @@ pub(crate) struct LoginAttempt {
 impl LoginAttempt {
     /// A user who is known shows again who it is.
     pub(crate) fn again(user: &User, password: PlainPassword, code: Option<String>, origin: &Origin) -> Self {
-        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let client = origin.client();
         Self {
             email: user.email.clone(),
             password,

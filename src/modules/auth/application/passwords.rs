@@ -1,10 +1,6 @@
 //! A user changes the password, or sets a new one by a mailed link.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     AttemptLimiter, Audit, EmailProof, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, PasswordPolicy,
@@ -48,7 +44,7 @@ impl ManagePasswords {
         new: &PlainPassword,
     ) -> Result<(), Failure> {
         let caller_id = caller.user().ok_or(Failure::NotFound)?;
-        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let client = origin.client();
         let account = format!("password change of {caller_id}");
         self.attempts.check(&account, client).await?;
         let user = self.users.find(caller_id).await?.ok_or(Failure::NotFound)?;
@@ -126,7 +122,7 @@ impl ManagePasswords {
         new: &PlainPassword,
         origin: &Origin,
     ) -> Result<(), Failure> {
-        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let client = origin.client();
         let account = format!("password reset of {email}");
         self.attempts.check(&account, client).await?;
         let outcome = match self.users.find_by_email(email).await? {

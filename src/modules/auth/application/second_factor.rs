@@ -1,10 +1,7 @@
 //! Whether a code is the second factor's, now and for the first time. Wrong ones are counted apart from wrong passwords:
 //! who knows a password has no more guesses at the code than anybody, and a right password clears none of them.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use super::{
     AttemptLimiter, Audit, FactorNotice, Failure, Held, Mail, Mailer, OneTimePasswords, SecondFactorRepository,
@@ -32,7 +29,7 @@ impl SecondFactor {
     /// Spends a code of a user whose second factor is on: what the authenticator shows, or a recovery code.
     pub(crate) async fn prove(&self, user: &User, code: &str, origin: &Origin) -> Result<(), Failure> {
         let account = user.id.to_string();
-        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let client = origin.client();
         self.attempts.check(&account, client).await?;
         let is_right = self.spend(user, &FactorCode::parse(code), origin).await?;
         let settled = self.attempts.settle(&account, client, is_right).await;

@@ -1,10 +1,6 @@
 //! A user proves that the address is theirs: by the mailed link, or by the code in the same mail.
 
-use std::{
-    fmt::Write as _,
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
+use std::{fmt::Write as _, sync::Arc};
 
 use super::{AttemptLimiter, Audit, EmailProof, Failure, Mail, Mailer, STEADY, Settings, TokenSigner, UserRepository};
 use crate::{
@@ -119,7 +115,7 @@ impl VerifyEmail {
     /// Spends a code, typed by the user of an address. It is short enough to be guessed: whoever guesses too often waits,
     /// whether or not there is such a user.
     pub(crate) async fn by_code(&self, email: &Email, code: &str, origin: &Origin) -> Result<(), Failure> {
-        let client = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let client = origin.client();
         let account = format!("verification of {email}");
         self.attempts.check(&account, client).await?;
         let outcome = match self.users.find_by_email(email).await? {

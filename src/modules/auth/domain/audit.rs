@@ -1,6 +1,6 @@
 //! What the audit log keeps: who did what to whom, when, from where, and how it ended. Never a secret.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -17,6 +17,13 @@ pub(crate) struct Origin {
     pub(crate) user_agent: Option<String>,
     /// The request's id.
     pub(crate) request_id: Option<String>,
+}
+
+impl Origin {
+    /// Whom attempts are counted for: the client's address; one that nobody has, when there is none.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
 }
 
 /// Who acts.

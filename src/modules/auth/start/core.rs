@@ -172,7 +172,7 @@ fn key_rules(config: &AuthConfig, settings: &Settings) -> Result<KeyRules, Start
     Ok(KeyRules {
         algorithm: config.tokens.algorithm,
         secret: config.tokens.secret.clone(),
-        publish_delay: TimeDelta::from_std(config.tokens.key_publish_delay.get()).unwrap_or(TimeDelta::MAX),
+        publish_delay: delta(config.tokens.key_publish_delay),
         longest_token: settings.access_ttl.max(settings.refresh_ttl),
         sealer: Arc::new(sealer),
     })

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-
-use super::Core;
+use super::{Core, delta};
 use crate::{
     kernel::{Clock, units::Span},
     modules::auth::{
@@ -64,6 +62,5 @@ fn limit(
 }
 
 fn rule(failures: u32, window: Span, cooldown: Span) -> LockoutRule {
-    let delta = |span: Span| TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX);
     LockoutRule { failures, window: delta(window), cooldown: delta(cooldown) }
 }
