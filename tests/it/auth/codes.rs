@@ -73,7 +73,7 @@ async fn twenty_redeem_one_code_and_one_wins(#[values(Sqlite, Postgres)] store: 
     let ada = app.register("ada@example.org").await;
     app.verify(&ada).await;
     let shop = RelyingParty::shop(&app);
-    for _ in 0..3 {
+    for _ in 0..10 {
         let (_, code) = shop.code_of(&ada, &[]).await;
         let replies = futures_util::future::join_all((0..20).map(|_| shop.redeem(&code))).await;
         let (won, lost): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
