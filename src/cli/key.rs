@@ -32,6 +32,8 @@ pub(super) enum KeyCommand {
 #[derive(Debug, Args)]
 pub(super) struct Retire {
     /// The key's id, as `key list` shows it
+    // It is base64url, so one in 64 begins with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     kid: String,
     /// Does it without asking back
     #[arg(long)]

@@ -55,6 +55,19 @@ fn wrong_usage_is_2_and_help_is_0() {
 }
 
 #[test]
+fn a_key_id_may_begin_with_a_hyphen() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("keys.db").display());
+    let run = |line: &str| run_in(BTreeMap::from([("DATABASE_URL".to_owned(), database.clone())]), line);
+    assert!(run("vestibule key retire -9uPz").2.contains("--yes"));
+    for line in ["vestibule key retire -9uPz --yes", "vestibule key retire --yes -9uPz"] {
+        let (code, _, messages) = run(line);
+        assert_eq!(code, format!("{:?}", ExitCode::FAILURE), "{messages}");
+        assert!(messages.contains("-9uPz"), "{messages}");
+    }
+}
+
+#[test]
 fn unknown_roles_name_the_known_ones() {
     assert_snapshot!(run_line("vestibule health --role gateway,sing").2, @r#"
     error: invalid value 'sing' for '--role <ROLE>': unknown role `sing`; expected one of gateway, auth, aggregation

@@ -14,7 +14,7 @@ const LONGEST: u64 = 64 * 1024;
 #[derive(Debug, Args)]
 pub(super) struct PasswordArguments {
     /// The password. Other users of this machine can see it while the command runs
-    #[arg(long, conflicts_with = "password_stdin")]
+    #[arg(long, allow_hyphen_values = true, conflicts_with = "password_stdin")]
     password: Option<String>,
     /// Reads the password from standard input, without its last line end
     #[arg(long)]
