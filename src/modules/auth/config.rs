@@ -115,6 +115,9 @@ pub struct PasswordConfig {
     pub hashing_queue: usize,
     /// How long a hash may wait for a thread before it is answered with 503.
     pub hashing_timeout: Span,
+    /// With so many hashes waiting, as in a flood of logins, hashing runs only when nothing else wants the processor; 0:
+    /// never.
+    pub hashing_yield_after: usize,
 }
 
 /// What password hashes are written with.

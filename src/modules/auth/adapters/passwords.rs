@@ -23,7 +23,7 @@ use crate::{
 pub(crate) use breaches::breach_list;
 pub(crate) use common::CommonLists;
 use hasher::Hasher;
-use pool::Pool;
+use pool::{Pool, PoolLimits};
 
 /// Hashes by configuration.
 pub(crate) struct PooledPasswords {
@@ -39,7 +39,12 @@ impl PooledPasswords {
             threads => threads,
         };
         let hasher = Arc::new(Hasher::new(config)?);
-        let pool = Pool::start(threads, config.hashing_queue, config.hashing_timeout.get())?;
+        let pool = Pool::start(PoolLimits {
+            threads,
+            queue: config.hashing_queue,
+            timeout: config.hashing_timeout.get(),
+            yield_after: config.hashing_yield_after,
+        })?;
         Ok(Self { hasher, pool })
     }
 }

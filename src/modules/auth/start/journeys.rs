@@ -95,6 +95,7 @@ fn configuration() -> config::AuthConfig {
             hashing_threads: 2,
             hashing_queue: 100,
             hashing_timeout: Span::secs(5),
+            hashing_yield_after: 0,
         },
         api_keys: config::ApiKeysConfig { per_user: 3 },
         idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },

@@ -132,6 +132,7 @@ mod tests {
             hashing_threads: 1,
             hashing_queue: 1,
             hashing_timeout: Span::secs(1),
+            hashing_yield_after: 0,
         }
     }
 

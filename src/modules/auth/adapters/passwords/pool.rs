@@ -1,32 +1,60 @@
-//! A few threads and a short queue. Who finds the queue full, or waits in it for too long, is told so.
+//! A few threads and a short queue. Who finds the queue full, or waits in it for too long, is told so. While the queue is
+//! long, as in a flood of logins, hashing takes only the time that nothing else wants.
+
+mod yielding;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
 use tokio::sync::oneshot;
 
 use crate::modules::auth::application::PortError;
+use yielding::YieldingThread;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// What a pool is bounded by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PoolLimits {
+    pub(super) threads: usize,
+    /// The most jobs that wait.
+    pub(super) queue: usize,
+    /// The longest that one waits.
+    pub(super) timeout: Duration,
+    /// With so many jobs waiting the threads yield to everything else; 0: never.
+    pub(super) yield_after: usize,
+}
+
 pub(super) struct Pool {
     jobs: mpsc::SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
     timeout: Duration,
 }
 
 impl Pool {
-    pub(super) fn start(threads: usize, queue: usize, timeout: Duration) -> Result<Self, String> {
-        let (jobs, waiting) = mpsc::sync_channel::<Job>(queue);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for number in 0..threads {
-            let waiting = waiting.clone();
+    pub(super) fn start(limits: PoolLimits) -> Result<Self, String> {
+        let (jobs, queue) = mpsc::sync_channel::<Job>(limits.queue);
+        let queue = Arc::new(Mutex::new(queue));
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let failed = |error| format!("cannot start a hashing thread: {error}");
+        for number in 0..limits.threads {
+            let companion = match limits.yield_after {
+                0 => None,
+                after => YieldingThread::start(number).map_err(failed)?.map(|companion| (after, companion)),
+            };
+            let (queue, waiting) = (queue.clone(), waiting.clone());
             let name = format!("hash-{number}");
-            let spawned = std::thread::Builder::new().name(name).spawn(move || work(&waiting));
-            spawned.map_err(|error| format!("cannot start a hashing thread: {error}"))?;
+            let spawned =
+                std::thread::Builder::new().name(name).spawn(move || work(&queue, &waiting, companion.as_ref()));
+            spawned.map_err(failed)?;
         }
-        Ok(Self { jobs, timeout })
+        Ok(Self { jobs, waiting, timeout: limits.timeout })
     }
 
     /// Runs `work` on one of the threads.
@@ -43,7 +71,11 @@ impl Pool {
                 let _ = finished.send(work());
             }
         };
-        self.jobs.try_send(Box::new(job)).map_err(|_| overloaded())?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.jobs.try_send(Box::new(job)).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(overloaded());
+        }
         match tokio::time::timeout(self.timeout, begins).await {
             Ok(Ok(())) => {}
             _ => return Err(overloaded()),
@@ -53,22 +85,65 @@ impl Pool {
 }
 
 /// Until the pool is gone.
-fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
+fn work(queue: &Mutex<mpsc::Receiver<Job>>, waiting: &AtomicUsize, companion: Option<&(usize, YieldingThread)>) {
     loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
-        // A job that panics must not take the thread with it; its caller learns by the closed channel.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+        let behind = waiting.fetch_sub(1, Ordering::Relaxed) - 1;
+        match companion {
+            Some((after, companion)) if behind >= *after => companion.run(job),
+            _ => run(job),
+        }
     }
+}
+
+/// A job that panics must not take the thread with it; its caller learns by the closed channel.
+fn run(job: Job) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn pool(queue: usize, timeout: u64, yield_after: usize) -> Pool {
+        let timeout = Duration::from_millis(timeout);
+        Pool::start(PoolLimits { threads: 1, queue, timeout, yield_after }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn hashing_yields_while_many_wait_and_only_then() {
+        let pool = Arc::new(pool(10, 60_000, 2));
+        let policy = || (std::thread::current().name().unwrap().to_owned(), yielding::yields());
+        let (begun, has_begun) = oneshot::channel();
+        let (gate, opened) = mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let pool = pool.clone();
+            let hold = move || {
+                let _ = begun.send(());
+                opened.recv().is_err()
+            };
+            async move { pool.run(hold).await }
+        });
+        has_begun.await.unwrap();
+        let others = futures_util::future::join_all((0..4).map(|_| pool.run(policy)));
+        let opens = async {
+            while pool.waiting.load(Ordering::Relaxed) < 4 {
+                tokio::task::yield_now().await;
+            }
+            drop(gate);
+        };
+        let (others, ()) = tokio::join!(others, opens);
+        let names: Vec<_> = others.into_iter().map(|policy| policy.unwrap()).collect();
+        let yielding = ("hash-yield-0".to_owned(), true);
+        let usual = ("hash-0".to_owned(), false);
+        assert_eq!(names, [yielding.clone(), yielding, usual.clone(), usual]);
+        assert!(first.await.unwrap().unwrap());
+    }
+
     #[tokio::test]
     async fn a_full_queue_and_a_long_wait_are_answers() {
-        let pool = Arc::new(Pool::start(1, 1, Duration::from_millis(500)).unwrap());
+        let pool = Arc::new(pool(1, 500, 0));
         // The only thread is held until the gate opens, however slow the machine is.
         let (begun, has_begun) = oneshot::channel();
         let (gate, opened) = mpsc::channel::<()>();
@@ -92,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_panics_takes_no_thread_with_it() {
-        let pool = Pool::start(1, 1, Duration::from_secs(10)).unwrap();
+        let pool = pool(1, 10_000, 0);
         let died: Result<(), _> = pool.run(|| panic!("as a test")).await;
         assert!(matches!(died, Err(PortError::Internal(_))));
         assert_eq!(pool.run(|| 7).await, Ok(7));

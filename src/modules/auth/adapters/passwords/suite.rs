@@ -104,6 +104,7 @@ fn pooled(algorithm: PasswordAlgorithm) -> PooledPasswords {
         hashing_threads: 2,
         hashing_queue: 100,
         hashing_timeout: Span::secs(30),
+        hashing_yield_after: 0,
     };
     PooledPasswords::start(&config).unwrap()
 }
