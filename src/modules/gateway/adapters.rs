@@ -25,6 +25,8 @@ mod start;
 mod table;
 mod target;
 mod template;
+mod tunnel;
+mod upgrade;
 mod upstream;
 
 pub use explain::{Explanation, RouteSummary};

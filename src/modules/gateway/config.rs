@@ -1,11 +1,15 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod tls;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
+
+pub use tls::UpstreamTlsConfig;
 
 use crate::kernel::units::{ByteSize, Rate, Span};
 
@@ -132,6 +136,8 @@ pub struct UpstreamConfig {
     pub breaker: BreakerConfig,
     /// Retries; absent: off.
     pub retry: Option<RetryConfig>,
+    /// TLS to its targets, beyond what `https://` says.
+    pub tls: Option<UpstreamTlsConfig>,
 }
 
 /// One target of an upstream.
@@ -274,6 +280,9 @@ pub struct RouteConfig {
     pub timeout: Option<Span>,
     /// The largest request body; absent: the server's.
     pub body_limit: Option<ByteSize>,
+    /// Protocols that a connection may change to, such as `websocket`.
+    #[serde(default)]
+    pub upgrade: Vec<String>,
     /// Changes to the request's headers.
     #[serde(default)]
     pub request_headers: HeaderRules,

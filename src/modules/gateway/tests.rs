@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
 
 mod faults;
+mod framing;
 mod messages;
 mod policies;
 mod support;
+mod upgrades;

@@ -2,6 +2,8 @@
 
 mod headers;
 mod routes;
+mod tls;
+mod upgrade;
 mod upstreams;
 
 use std::sync::Arc;
@@ -191,6 +193,7 @@ fn plain_route(
         timeout: None,
         body_limit: around.body_limit,
         own_body_limit: false,
+        upgrade: Vec::new(),
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
     }

@@ -95,7 +95,12 @@ impl Link {
     }
 
     /// Sends a request and waits for the response's head.
-    pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, SendFault> {
+    /// One that may change the protocol leaves the connection open for that.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+        may_change_protocol: bool,
+    ) -> Result<Response<Incoming>, SendFault> {
         let mut answer = pin!(self.sender.try_send_request(request));
         let driver = &mut self.driver;
         let sent = std::future::poll_fn(|cx| {
@@ -103,13 +108,23 @@ impl Link {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(answer);
             }
-            let _ = Pin::new(&mut *driver).poll(cx);
+            let _ =
+                if may_change_protocol { driver.poll_without_shutdown(cx) } else { Pin::new(&mut *driver).poll(cx) };
             answer.as_mut().poll(cx)
         });
         sent.await.map_err(|mut fault| {
             let unsent = fault.take_message().map(Box::new);
             SendFault { error: fault.into_error(), unsent }
         })
+    }
+}
+
+impl Link {
+    /// The stream beneath, once the target has changed the protocol, and what it has said in the new one.
+    pub(super) async fn into_stream(mut self) -> Option<(Stream, bytes::Bytes)> {
+        let ended = std::future::poll_fn(|cx| Poll::Ready(self.driver.poll_without_shutdown(cx).is_ready())).await;
+        let parts = self.driver.into_parts();
+        ended.then(|| (parts.io.into_inner(), parts.read_buf))
     }
 }
 

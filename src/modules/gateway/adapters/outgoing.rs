@@ -10,9 +10,14 @@ use super::{
     request_body::{Progress, RequestBody},
     route::{PathRule, Route},
     target::Target,
+    upgrade::Asked,
 };
-use crate::{kernel::Principal, platform::http::RequestContext};
+use crate::{
+    kernel::Principal,
+    platform::http::{RequestContext, Wire},
+};
 
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -45,6 +50,11 @@ pub(super) struct Outgoing<'a> {
     /// The body, until it was sent.
     pub(super) body: RefCell<Option<RequestBody>>,
     pub(super) progress: Option<Rc<Progress>>,
+    /// The protocol that the client asks for, and its connection.
+    pub(super) upgrade: Option<&'a Asked>,
+    pub(super) wire: Option<&'a Rc<Wire>>,
+    /// What the client proved itself with (RFC 9440).
+    pub(super) client_certificate: Option<HeaderValue>,
 }
 
 impl Outgoing<'_> {
@@ -130,12 +140,19 @@ impl Outgoing<'_> {
         set(TRACEPARENT, HeaderValue::from_maybe_shared(traceparent).ok());
         set(TRACESTATE, self.context.trace.state.as_deref().and_then(text));
         set(header::VIA, self.via());
+        if let Some(certificate) = &self.client_certificate {
+            set(CLIENT_CERT, Some(certificate.clone()));
+        }
         if let Some(principal) = self.principal {
             set(X_USER_ID, text(&principal.subject.to_string()));
             let email = principal.email.as_deref();
             set(X_USER_EMAIL, email.and_then(|email| HeaderValue::from_bytes(email.as_bytes()).ok()));
             set(X_USER_ROLES, text(&principal.roles.join(",")));
             set(X_USER_SCOPES, text(&principal.scopes.join(" ")));
+        }
+        if let Some(asked) = self.upgrade {
+            set(header::CONNECTION, Some(HeaderValue::from_static("upgrade")));
+            set(header::UPGRADE, value_to_back(asked.token()));
         }
         for (name, value) in &self.route.request_headers.set {
             if let Some((name, value)) =

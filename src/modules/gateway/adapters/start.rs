@@ -40,6 +40,8 @@ pub struct GatewayParts<'a> {
     pub verifier: Arc<TokenVerifier>,
     /// Verifies API keys.
     pub api_keys: Arc<ApiKeys>,
+    /// Whether the listener speaks TLS.
+    pub secure: bool,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -88,6 +90,7 @@ impl Gateway {
             trusted_proxies: parts.trusted_proxies,
             cors: parts.config.cors.as_ref().map(Cors::compile),
             security_headers: parts.config.security_headers,
+            scheme: if parts.secure { "https" } else { "http" },
         });
         let checked = shared.upstreams.iter().filter(|upstream| upstream.health.is_some());
         let tasks = checked.map(|upstream| tokio::spawn(health::watch(upstream.clone()))).collect();

@@ -65,6 +65,7 @@ impl Compiler<'_> {
             }
             self.targets += 1;
         }
+        self.target_tls(key, config, &mut targets);
         self.check_upstream(key, config);
         if self.faults.len() == before {
             let upstream = Upstream::new(config, targets, is_role, &self.around.clock, &self.around.random);
@@ -151,5 +152,6 @@ fn role_upstream(role: Role, url: &str, breaker: &BreakerConfig) -> UpstreamConf
         outlier: None,
         breaker: breaker.clone(),
         retry: None,
+        tls: None,
     }
 }
