@@ -25,6 +25,7 @@ mod start;
 mod table;
 mod target;
 mod template;
+mod trailers;
 mod tunnel;
 mod upgrade;
 mod upstream;

@@ -1,6 +1,6 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
-mod tls;
+mod protocol;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -9,7 +9,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-pub use tls::UpstreamTlsConfig;
+pub use protocol::{UpstreamProtocol, UpstreamTlsConfig};
 
 use crate::kernel::units::{ByteSize, Rate, Span};
 
@@ -138,6 +138,9 @@ pub struct UpstreamConfig {
     pub retry: Option<RetryConfig>,
     /// TLS to its targets, beyond what `https://` says.
     pub tls: Option<UpstreamTlsConfig>,
+    /// What its targets speak.
+    #[serde(default)]
+    pub protocol: UpstreamProtocol,
 }
 
 /// One target of an upstream.

@@ -1,6 +1,6 @@
 //! What stands between a client's socket and the HTTP parser. It looks at each request's framing before the parser does and
-//! refuses what two parsers could read in two ways; it keeps a head from taking for ever on a connection that has served
-//! before; it sends `100 Continue` when the body is wanted and not sooner; and it hands the connection over when the
+//! refuses what two parsers could read in two ways; it gives one request at a time, so that an answer that ends the
+//! connection is the last one; it keeps a head from taking for ever on a connection that has served before; it sends `100 Continue` when the body is wanted and not sooner; and it hands the connection over when the
 //! protocol changes. All of it happens in the task of the connection, on the bytes where they are.
 
 mod framing;
@@ -18,6 +18,7 @@ use std::{
 };
 
 use actix_web::http::header::HeaderValue;
+use bytes::{Buf as _, BytesMut};
 use framing::{Framing, Seen};
 pub(super) use socket::Socket;
 use tokio::{
@@ -60,8 +61,9 @@ struct Inner {
     rules: Rules,
     framing: Framing,
     phase: Phase,
-    /// Bytes that came before the change of protocols was agreed to.
-    early: Vec<u8>,
+    /// Bytes that came before their time: those of the next request, or of another protocol.
+    early: BytesMut,
+    waits_for_answer: Option<Waker>,
     go_on: GoOn,
     /// Whether everything that was written so far is on its way, and who waits for that.
     flushed: bool,
@@ -78,6 +80,8 @@ enum Phase {
     Http,
     /// Bytes that are not looked at.
     Unseen,
+    /// The next request has begun before the answer to the one before it is done.
+    Held,
     /// A change of protocols was asked for; nothing more is given to the parser.
     Asked,
     /// The framing was refused; the parser is made to see it.
@@ -108,7 +112,8 @@ impl Wire {
             rules,
             framing: Framing::new(rules.changes_protocols),
             phase: if rules.is_http1 { Phase::Http } else { Phase::Unseen },
-            early: Vec::new(),
+            early: BytesMut::new(),
+            waits_for_answer: None,
             go_on: GoOn::No,
             flushed: false,
             waits_for_flush: None,
@@ -127,6 +132,12 @@ impl Wire {
     /// Tells that a request and its answer are done.
     pub(super) fn served(&self) {
         self.served.set(self.served.get().wrapping_add(1));
+        let mut inner = self.inner.borrow_mut();
+        // The next request waits until the answer has left: it may have been the last of the connection.
+        inner.flushed = false;
+        if let Some(waker) = inner.waits_for_answer.take() {
+            inner.waits_for_flush = Some(waker);
+        }
     }
 
     /// Waits until all earlier answers have left, so that what is written next is the `100 Continue`, which is kept back.
@@ -199,12 +210,7 @@ impl AsyncRead for Tunnel {
         if inner.early.is_empty() {
             return Pin::new(&mut inner.socket).poll_read(cx, buffer);
         }
-        let count = inner.early.len().min(buffer.remaining());
-        buffer.put_slice(&inner.early[..count]);
-        inner.early.drain(..count);
-        if inner.early.is_empty() {
-            inner.early = Vec::new();
-        }
+        inner.give_early(buffer);
         Poll::Ready(Ok(()))
     }
 }
@@ -238,10 +244,25 @@ impl Inner {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(outcome) => outcome?,
         }
-        match self.framing.scan(&mut buffer.filled_mut()[before..]) {
+        self.look(served, before, buffer);
+        // Nothing given is the end for the library.
+        if self.phase == Phase::Held && buffer.filled().len() == before {
+            return self.read_held(served, cx, buffer);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Looks at what was put into the buffer, and takes out what does not belong there yet.
+    fn look(&mut self, served: u32, before: usize, buffer: &mut ReadBuf<'_>) {
+        match self.framing.scan(&mut buffer.filled_mut()[before..], served) {
             Seen::Fine => {}
+            Seen::TooEarly(at) => {
+                self.keep_early(&buffer.filled()[before + at..]);
+                buffer.set_filled(before + at);
+                self.phase = Phase::Held;
+            }
             Seen::OtherProtocol(at) => {
-                self.early.extend_from_slice(&buffer.filled()[before + at..]);
+                self.keep_early(&buffer.filled()[before + at..]);
                 buffer.set_filled(before + at);
                 self.phase = Phase::Asked;
             }
@@ -254,7 +275,40 @@ impl Inner {
         if self.head_timer.is_some() && !self.framing.is_inside_head() {
             self.head_timer = None;
         }
+    }
+
+    /// Goes on with the next request when the one before it is answered; until then, notices a client that goes away.
+    fn read_held(&mut self, served: u32, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if served != self.framing.heads() || !self.flushed {
+            let is_answered = served == self.framing.heads();
+            let waits = if is_answered { &mut self.waits_for_flush } else { &mut self.waits_for_answer };
+            *waits = Some(cx.waker().clone());
+            return self.read_early(cx);
+        }
+        self.phase = Phase::Http;
+        if self.early.is_empty() {
+            return self.read_http(served, cx, buffer);
+        }
+        let before = buffer.filled().len();
+        self.give_early(buffer);
+        self.look(served, before, buffer);
         Poll::Ready(Ok(()))
+    }
+
+    /// Keeps what came too early; it goes before what is kept already.
+    fn keep_early(&mut self, bytes: &[u8]) {
+        let later = std::mem::take(&mut self.early);
+        self.early.extend_from_slice(bytes);
+        self.early.extend_from_slice(&later);
+    }
+
+    fn give_early(&mut self, buffer: &mut ReadBuf<'_>) {
+        let count = self.early.len().min(buffer.remaining());
+        buffer.put_slice(&self.early[..count]);
+        self.early.advance(count);
+        if self.early.is_empty() {
+            self.early = BytesMut::new();
+        }
     }
 
     /// The first head of a connection is timed by the library; this is for those after it.
@@ -314,6 +368,7 @@ impl AsyncRead for WireStream {
         match inner.phase {
             Phase::Http => inner.read_http(self.wire.served.get(), cx, buffer),
             Phase::Unseen => Pin::new(&mut inner.socket).poll_read(cx, buffer),
+            Phase::Held => inner.read_held(self.wire.served.get(), cx, buffer),
             Phase::Asked => inner.read_early(cx),
             Phase::Refused => {
                 // Whatever state the parser is in, it takes one of these for an end of a line and the other for no start.

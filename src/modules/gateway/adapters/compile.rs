@@ -1,8 +1,8 @@
 //! From the configuration to what requests meet: routes, limits, upstreams. Every fault is told at once.
 
 mod headers;
+mod protocol;
 mod routes;
-mod tls;
 mod upgrade;
 mod upstreams;
 

@@ -3,7 +3,10 @@
 use std::{cell::RefCell, rc::Rc};
 
 use actix_web::{dev::RequestHead, http::header as front};
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header, uri::PathAndQuery};
+use http::{
+    HeaderName, HeaderValue, Method, Request, Uri, header,
+    uri::{Authority, PathAndQuery, Scheme},
+};
 
 use super::{
     hygiene::{Declared, is_hop_by_hop, is_reserved, to_back, value_to_back},
@@ -83,7 +86,24 @@ impl Outgoing<'_> {
         headers.insert(header::HOST, target.authority.clone());
         self.copy(headers);
         self.add(headers);
+        if let Some(h2) = &target.endpoint.h2 {
+            self.speak_h2(&mut request, h2)?;
+        }
         Some(request)
+    }
+
+    /// HTTP/2 says where a request goes in its target, and has no hop-by-hop headers but one (RFC 9113 §8.2.2).
+    fn speak_h2(&self, request: &mut Request<RequestBody>, (scheme, authority): &(Scheme, Authority)) -> Option<()> {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(scheme.clone());
+        parts.authority = Some(authority.clone());
+        *request.uri_mut() = Uri::from_parts(parts).ok()?;
+        *request.version_mut() = http::Version::HTTP_2;
+        request.headers_mut().remove(header::HOST);
+        if super::trailers::are_taken(self.head) {
+            request.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        Some(())
     }
 
     fn uri(&self, target: &Target) -> Option<Uri> {

@@ -29,7 +29,7 @@ use super::{
     rewrite,
     route::{Destination, Route},
     table::{Found, Table},
-    upgrade,
+    trailers, upgrade,
     upstream::Upstream,
 };
 use crate::{
@@ -268,6 +268,9 @@ async fn pass(
 
     // In-flight cap, breaker, balancer, upstream: one call, tried again where that is safe.
     let upstream = &shared.upstreams[number];
+    if upstream.targets.iter().any(|target| target.endpoint.h2.is_some()) {
+        trailers::refuse_grpc(request)?;
+    }
     let context = client.context(request);
     let has_body = length != Some(0);
     let (body, progress) = if has_body {

@@ -28,7 +28,7 @@ use super::{
     problems::{CIRCUIT_OPEN, NO_HEALTHY_TARGET, OVERLOADED, UPSTREAM_TIMEOUT},
     request_body::{BodyFault, Progress, Waiting},
     response_body::{Exchange, ResponseBody},
-    upgrade,
+    trailers, upgrade,
     upstream::{Place, Upstream},
 };
 use crate::platform::{
@@ -215,7 +215,10 @@ async fn attempt(
         let mut link = match pool.take(target.number).await {
             Some(link) => link,
             None => match timeout(upstream.connect_timeout, Link::open(&target.endpoint)).await {
-                Ok(Ok(link)) => link,
+                Ok(Ok(link)) => {
+                    pool.lend(target.number, &link);
+                    link
+                }
                 Ok(Err(_)) => return Err(Fault::Connect),
                 Err(_) => return Err(Fault::ConnectTimeout),
             },
@@ -340,6 +343,7 @@ async fn respond(
         // Events may come for as long as there are some.
         deadline: deadline.filter(|_| !is_event_stream(&head.headers)),
     };
+    let passes_trailers = size == BodySize::Stream && trailers::are_wanted(outgoing.head, &head);
     let mut body = ResponseBody::new(incoming, size, exchange);
     if body.is_at_end() {
         std::future::poll_fn(|cx| {
@@ -348,7 +352,13 @@ async fn respond(
         })
         .await;
     }
+    if passes_trailers {
+        body.pass_trailers();
+    }
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+    if passes_trailers {
+        trailers::announce(&mut response, &head.headers);
+    }
     let declared =
         Declared::read(head.headers.get_all(http::header::CONNECTION).iter().map(http::HeaderValue::as_bytes));
     let headers = response.headers_mut();

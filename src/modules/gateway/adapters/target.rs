@@ -65,7 +65,7 @@ impl Target {
         Ok(Self {
             url: url.to_owned(),
             number,
-            endpoint: Endpoint { host, port, tls },
+            endpoint: Endpoint { host, port, tls, h2: None },
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_| expected())?,
             base_path: uri.path().trim_end_matches('/').to_owned(),
             weight,

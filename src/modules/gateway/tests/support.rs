@@ -21,6 +21,7 @@ use crate::{
         http::{
             Problem,
             api_keys::ApiKeys,
+            front,
             listener::{Listening, bind},
         },
         random::SystemRandom,
@@ -129,6 +130,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
                     })
                 })
             })
+            .wrap(front::Front::new("gateway", vec![], Arc::new(SystemClock), Arc::new(SystemRandom)))
     };
     let how = Listening {
         at: ([127, 0, 0, 1], 0).into(),

@@ -10,6 +10,8 @@ use std::io::BufRead as _;
 pub(super) enum Seen {
     /// Nothing to object to.
     Fine,
+    /// From this place on the bytes belong to the next request, whose time has not come.
+    TooEarly(usize),
     /// From this place on the bytes belong to the protocol that the request asked for.
     OtherProtocol(usize),
     /// The byte at this place, which was overwritten by one that no parser takes, cannot stand there.
@@ -109,8 +111,8 @@ impl Framing {
         self.heads
     }
 
-    /// Follows the next bytes of the connection.
-    pub(super) fn scan(&mut self, bytes: &mut [u8]) -> Seen {
+    /// Follows the next bytes of the connection; a request begins when so many before it are `served`.
+    pub(super) fn scan(&mut self, bytes: &mut [u8], served: u32) -> Seen {
         let mut place = 0;
         while place < bytes.len() {
             let left = (bytes.len() - place) as u64;
@@ -132,6 +134,7 @@ impl Framing {
                     place += usize::try_from(more).unwrap_or(usize::MAX);
                     self.at = At::ChunkSize;
                 }
+                At::Head if self.heads != served && !self.is_inside_head() => return Seen::TooEarly(place),
                 At::Head | At::ChunkSize | At::Trailers => {
                     let mut rest = &bytes[place..];
                     let count = rest.skip_until(b'\n').unwrap_or_default();
@@ -311,16 +314,30 @@ fn is_token(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    /// Follows these bytes, every request served at once.
+    fn follow(framing: &mut Framing, bytes: &[u8]) -> Seen {
+        let mut place = 0;
+        loop {
+            let served = framing.heads();
+            match framing.scan(&mut bytes[place..].to_vec(), served) {
+                Seen::TooEarly(at) => place += at,
+                Seen::Fine => return Seen::Fine,
+                Seen::OtherProtocol(at) => return Seen::OtherProtocol(place + at),
+                Seen::Refused(at) => return Seen::Refused(place + at),
+            }
+        }
+    }
+
     /// What comes of these bytes, whole and in pieces of every size: always the same.
     fn scan(text: &str) -> Seen {
-        let whole = Framing::new(true).scan(&mut text.as_bytes().to_vec());
+        let whole = follow(&mut Framing::new(true), text.as_bytes());
         for size in 1..text.len().min(40) {
             let mut framing = Framing::new(true);
             let mut seen = Seen::Fine;
             let mut place = 0;
             for piece in text.as_bytes().chunks(size) {
-                seen = match framing.scan(&mut piece.to_vec()) {
-                    Seen::Fine => Seen::Fine,
+                seen = match follow(&mut framing, piece) {
+                    Seen::Fine | Seen::TooEarly(_) => Seen::Fine,
                     Seen::OtherProtocol(at) => Seen::OtherProtocol(place + at),
                     Seen::Refused(at) => Seen::Refused(place + at),
                 };
@@ -397,14 +414,14 @@ mod tests {
         let connect = "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n";
         assert_eq!(scan(&format!("{connect}abc")), Seen::OtherProtocol(connect.len()));
         let mut nobody_asks = Framing::new(false);
-        assert_eq!(nobody_asks.scan(&mut format!("{head}{head}").into_bytes()), Seen::Fine);
+        assert_eq!(follow(&mut nobody_asks, format!("{head}{head}").as_bytes()), Seen::Fine);
         assert_eq!(nobody_asks.heads(), 2);
     }
 
     #[test]
     fn the_refused_byte_is_spoilt() {
         let mut bytes = b"GET / HTTP/1.1\r\nHost: a\n\r\n".to_vec();
-        let Seen::Refused(at) = Framing::new(true).scan(&mut bytes) else { panic!("not refused") };
+        let Seen::Refused(at) = Framing::new(true).scan(&mut bytes, 0) else { panic!("not refused") };
         assert_eq!((at, bytes[at]), (23, 0));
     }
 
@@ -414,8 +431,19 @@ mod tests {
         for (piece, inside) in
             [("", false), ("G", true), ("ET / HTTP/1.1\r\n", true), ("Host: a\r\n\r", true), ("\n", false)]
         {
-            framing.scan(&mut piece.as_bytes().to_vec());
+            framing.scan(&mut piece.as_bytes().to_vec(), 0);
             assert_eq!(framing.is_inside_head(), inside, "{piece:?}");
         }
+    }
+
+    #[test]
+    fn a_request_waits_until_the_one_before_it_is_served() {
+        let request = "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab";
+        let mut framing = Framing::new(true);
+        let mut both = format!("{request}{request}").into_bytes();
+        assert_eq!(framing.scan(&mut both, 0), Seen::TooEarly(request.len()));
+        assert_eq!(framing.scan(&mut both[request.len()..], 0), Seen::TooEarly(0));
+        assert_eq!(framing.scan(&mut both[request.len()..], 1), Seen::Fine);
+        assert_eq!(framing.heads(), 2);
     }
 }

@@ -1,7 +1,10 @@
 //! Changes of protocol: checked.
 
 use super::Compiler;
-use crate::modules::gateway::{adapters::upgrade::is_protocol, config::RouteConfig};
+use crate::modules::gateway::{
+    adapters::upgrade::is_protocol,
+    config::{RouteConfig, UpstreamConfig, UpstreamProtocol},
+};
 
 impl Compiler<'_> {
     /// Checks `upgrade` of a route.
@@ -15,6 +18,11 @@ impl Compiler<'_> {
                     "HTTP/2 is spoken over TLS only; requests in it would pass by all that routes ask for",
                 );
             }
+        }
+        let speaks_h2 =
+            |upstream: &&UpstreamConfig| upstream.name == config.upstream && upstream.protocol == UpstreamProtocol::H2;
+        if !config.upgrade.is_empty() && self.config.upstreams.iter().any(|upstream| speaks_h2(&upstream)) {
+            self.fault(key, "expected an upstream with protocol = \"http1\": HTTP/2 does not change protocols");
         }
         let is_upstream = self.config.upstreams.iter().any(|upstream| upstream.name == config.upstream);
         if !config.upgrade.is_empty() && !is_upstream {

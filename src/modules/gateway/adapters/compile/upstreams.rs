@@ -11,7 +11,7 @@ use crate::{
             target::Target,
             upstream::{HashOn, Upstream},
         },
-        config::{Balance, BreakerConfig, TargetConfig, UpstreamConfig},
+        config::{Balance, BreakerConfig, TargetConfig, UpstreamConfig, UpstreamProtocol},
         domain::path::canonical,
     },
 };
@@ -65,7 +65,7 @@ impl Compiler<'_> {
             }
             self.targets += 1;
         }
-        self.target_tls(key, config, &mut targets);
+        self.target_protocol(key, config, &mut targets);
         self.check_upstream(key, config);
         if self.faults.len() == before {
             let upstream = Upstream::new(config, targets, is_role, &self.around.clock, &self.around.random);
@@ -153,5 +153,6 @@ fn role_upstream(role: Role, url: &str, breaker: &BreakerConfig) -> UpstreamConf
         breaker: breaker.clone(),
         retry: None,
         tls: None,
+        protocol: UpstreamProtocol::Http1,
     }
 }

@@ -1,4 +1,4 @@
-//! `tls` of an upstream.
+//! How an upstream is spoken to.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,4 +17,15 @@ pub struct UpstreamTlsConfig {
     /// Whether any certificate is believed: for trying things out only.
     #[serde(default)]
     pub insecure: bool,
+}
+
+/// `[[gateway.upstreams]] protocol`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: with `https://` by agreement, with `http://` because both know.
+    H2,
 }
