@@ -17,3 +17,4 @@ pub mod sealing;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;
+pub mod watch;

@@ -6,5 +6,6 @@ mod faults;
 mod framing;
 mod messages;
 mod policies;
+mod reload;
 mod support;
 mod upgrades;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     kernel::Principal,
-    platform::http::{RequestContext, Wire},
+    platform::http::{RequestContext, Wire, address::address_text},
 };
 
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
@@ -148,7 +148,7 @@ impl Outgoing<'_> {
         };
         set(
             X_FORWARDED_FOR,
-            HeaderValue::from_maybe_shared(bytes::Bytes::from(self.context.client_ip.to_string())).ok(),
+            HeaderValue::from_maybe_shared(bytes::Bytes::from(address_text(self.context.client_ip))).ok(),
         );
         set(X_FORWARDED_PROTO, Some(HeaderValue::from_static(self.scheme)));
         set(X_FORWARDED_HOST, text(self.host).filter(|host| !host.is_empty()));
