@@ -2,5 +2,6 @@
 
 mod crash;
 mod refresh;
+mod resources;
 mod shutdown;
 mod workers;
