@@ -326,7 +326,7 @@ async fn events_come_as_long_as_there_are_some() {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\r\n").unwrap();
         for number in 0..5 {
             std::thread::sleep(Duration::from_millis(250));
-            let _ = write!(stream, "data: {number}\n\n");
+            let _ = stream.write_all(format!("data: {number}\n\n").as_bytes());
         }
         false
     });
