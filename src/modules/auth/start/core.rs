@@ -85,6 +85,11 @@ impl Core {
         })
     }
 
+    /// The same, with so many mails that may wait.
+    pub(super) fn with_mails(self, most: u32) -> Self {
+        Self { store: Arc::new(Store::with_outbox(self.database.clone(), u64::from(most))), ..self }
+    }
+
     pub(super) fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {
         Audit { store: self.store.clone(), clock: clock.clone(), random: random.clone() }
     }

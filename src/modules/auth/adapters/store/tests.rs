@@ -228,3 +228,19 @@ async fn purging_on_sqlite() {
 async fn purging_on_postgres() {
     what_has_expired_is_purged(postgres("suite_purge").await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_in_memory() {
+    suite::outbox::outbox(Arc::new(MemoryStore::default()), super::memory::outbox::MOST as u64).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    suite::outbox::outbox(Arc::new(Store::with_outbox(sqlite(&folder).await, 25)), 25).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_on_postgres() {
+    suite::outbox::outbox(Arc::new(Store::with_outbox(postgres("suite_outbox").await, 25)), 25).await;
+}

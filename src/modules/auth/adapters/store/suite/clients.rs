@@ -125,7 +125,7 @@ async fn grants_are_revoked<S: ClientRepository + ClientGrantRepository + Sessio
 
 async fn removal<S: ClientRepository + ClientGrantRepository + SessionRepository + UserRepository>(store: &S) {
     let owner = user("olivia@example.com");
-    store.register(&owner, &token(&owner, 0), RESEND_INTERVAL).await.unwrap();
+    store.register(&owner, &token(&owner, 0), None, RESEND_INTERVAL).await.unwrap();
     let (shop, other) = (client(ClientProof::Public), client(ClientProof::Public));
     store.add(&shop).await.unwrap();
     store.add(&other).await.unwrap();
