@@ -2,6 +2,7 @@
 
 mod crash;
 mod mails;
+mod postgres;
 mod refresh;
 mod shutdown;
 mod workers;

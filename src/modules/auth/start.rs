@@ -104,6 +104,7 @@ impl Auth {
         let audit = core.audit(&clock, &random);
         let codes = second_factor::codes(&core, config, &random);
         second_factor::reseal(&core, &codes).await?;
+        outbox::reseal(&core, &*random).await?;
         let authenticate = Authenticate {
             users: core.store.clone(),
             passwords: core.passwords.clone(),
@@ -177,7 +178,11 @@ impl Auth {
                 random: random.clone(),
                 settings: core.settings.clone(),
             },
-            spend_refresh_token: SpendRefreshToken { refresh: refresh.clone(), audit: core.audit(&clock, &random) },
+            spend_refresh_token: SpendRefreshToken {
+                refresh: refresh.clone(),
+                id_tokens: core.id_tokens(&clock),
+                audit: core.audit(&clock, &random),
+            },
             revoke_token: RevokeToken {
                 issuer: core.issuer.clone(),
                 sessions: core.store.clone(),
@@ -270,7 +275,10 @@ impl Auth {
             pages: Pages::start(config, random.clone()).map_err(StartError::Settings)?,
         };
         let tending = background::tend_keys(core.administer_keys(&clock, &random));
-        let tasks = vec![tokio::spawn(background::purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
+        let tasks = vec![
+            tokio::spawn(background::purge(core.store.clone(), clock.clone(), delta(config.api_keys.kept_for))),
+            tokio::spawn(tending),
+        ];
         let administration = core.administration(sink, &clock, &random);
         let postmen = Postmen::start(&core, parts.mail, transport, &clock, &random);
         Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, postmen, tasks })

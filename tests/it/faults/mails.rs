@@ -129,6 +129,28 @@ async fn what_waits_is_sealed_and_leaves_nothing_in_the_database() {
     }
 }
 
+#[tokio::test]
+async fn a_mail_outlives_a_change_of_the_master_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let maildir = directory.path().join("mail");
+    let host = free_host();
+    let with = |keys: &str| format!("{}{HASTY}[auth]\n{keys}\n", MailServer::settings(host));
+    let (old, new) = ("ab".repeat(32), "cd".repeat(32));
+    let mut app = TestApp::simple().settings(&with(&format!("master_key = \"{old}\""))).start().await;
+    app.register("ada@example.org").await;
+    for keys in
+        [format!("master_key = \"{new}\"\nprevious_master_keys = [\"{old}\"]"), format!("master_key = \"{new}\"")]
+    {
+        app.kill_dash_nine();
+        std::fs::write(app.directory().join("test.toml"), with(&keys)).unwrap();
+        app.start().await;
+    }
+    let _server = MailServer::start(host, &maildir).await;
+    let mailbox = Mailbox::new(maildir.join("new"));
+    let arrived = async || (!mailbox.mails_to("ada@example.org").is_empty()).then_some(());
+    assert!(eventually(Duration::from_secs(30), arrived).await.is_some(), "{}", app.logs());
+}
+
 /// The files of the database, as they are.
 fn database_of(app: &TestApp) -> String {
     let files = std::fs::read_dir(app.directory()).unwrap().filter_map(|entry| Some(entry.ok()?.path()));

@@ -15,7 +15,7 @@ use crate::{
         application::{FactorNotice, Mail, Mailer, Outbox},
         domain::{Channel, OutboxEntry},
     },
-    platform::sealing::Sealer,
+    platform::sealing::{SealFault, Sealer},
 };
 
 pub(crate) use carrier::TransportCarrier;
@@ -38,6 +38,20 @@ struct Letter {
 /// What a mail is sealed for.
 fn context(id: Uuid) -> String {
     format!("mail:{id}")
+}
+
+/// Brings what is kept of a mail into the form in which it would be kept today; `None` when it is.
+pub(crate) fn resealed(
+    sealer: &Sealer,
+    id: Uuid,
+    kept: &[u8],
+    random: &dyn Random,
+) -> Result<Option<Vec<u8>>, SealFault> {
+    if sealer.is_current(kept) {
+        return Ok(None);
+    }
+    let text = sealer.open(&context(id), kept)?;
+    Ok(Some(sealer.seal(&context(id), &text, random)))
 }
 
 #[async_trait]
@@ -76,9 +90,10 @@ fn write(mail: &Mail) -> (String, &'static str, String) {
             (to.to_string(), "Verify your e-mail address", body)
         }
         Mail::PasswordReset { to, link, code } => {
+            let page = link.split('?').next().unwrap_or_default();
             let body = format!(
                 "Hello,\n\nsomebody, perhaps you, asked for a new password. Follow this link to choose one:\n\n{link}\n\n\
-                 Or type this code: {code}\n\n\
+                 Or type this code: {code}\n\nat {page}\n\n\
                  Link or code work for one hour, once. If you did not ask for this, ignore this mail;\nyour password \
                  stays as it is.\n"
             );

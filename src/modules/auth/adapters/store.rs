@@ -16,6 +16,7 @@ mod idempotency;
 mod interactions;
 mod keys;
 mod outbox;
+mod page;
 mod purge;
 mod purge_authorizations;
 mod roles;

@@ -97,7 +97,7 @@ fn configuration() -> config::AuthConfig {
             hashing_timeout: Span::secs(5),
             hashing_yield_after: 0,
         },
-        api_keys: config::ApiKeysConfig { per_user: 3 },
+        api_keys: config::ApiKeysConfig { per_user: 3, kept_for: Span::secs(86_400) },
         idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
         lockout: config::LockoutConfig {
             failures: 5,

@@ -8,16 +8,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{core::Core, delta};
+use super::{cannot, core::Core, delta};
 use crate::{
     config::MailConfig,
-    kernel::{Clock, Random},
+    kernel::{Clock, Random, StartError},
     modules::auth::{
         adapters::{
-            mail::{OutboxMailer, TransportCarrier},
+            mail::{OutboxMailer, TransportCarrier, resealed},
             store::Store,
         },
-        application::{DeliverMails, Delivery, Mailer},
+        application::{DeliverMails, Delivery, Mailer, PortError},
         domain::RetryRule,
     },
     platform::mail::MailTransport,
@@ -32,6 +32,28 @@ const COUNT_EVERY: Duration = Duration::from_secs(2);
 pub(super) fn mailer(core: &Core, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Arc<dyn Mailer> {
     let (outbox, sealer) = (core.store.clone(), core.sealer.clone());
     Arc::new(OutboxMailer { outbox, sealer, clock: clock.clone(), random: random.clone() })
+}
+
+/// Brings what waits into the form in which it would be kept today: sealed, since there is a master key, or sealed anew, since
+/// there is another one. A mail that does not open waits: its key may come back.
+pub(super) async fn reseal(core: &Core, random: &dyn Random) -> Result<(), StartError> {
+    try_reseal(core, random).await.map_err(cannot("seal the mails that wait"))
+}
+
+async fn try_reseal(core: &Core, random: &dyn Random) -> Result<(), PortError> {
+    let mut after = None;
+    loop {
+        let kept = core.store.outbox_contents(after).await?;
+        let Some((last, _)) = kept.last() else { return Ok(()) };
+        after = Some(*last);
+        for (id, before) in &kept {
+            match resealed(&core.sealer, *id, before, random) {
+                Ok(Some(sealed)) => core.store.reseal_outbox(*id, before, &sealed).await?,
+                Ok(None) => {}
+                Err(fault) => tracing::warn!(event = "mail_not_opened", %id, error = %fault),
+            }
+        }
+    }
 }
 
 /// The tasks that send what is there.

@@ -25,6 +25,9 @@ const CANDIDATES: u64 = 16;
 /// How often it asks.
 const LOOKS: u32 = 3;
 
+/// How many contents are looked at in one go when they may have to be sealed anew.
+const RESEALED_AT_ONCE: u64 = 100;
+
 /// What this process knows of the outbox.
 #[derive(Debug)]
 pub(super) struct OutboxGate {
@@ -125,6 +128,34 @@ impl Store {
     /// Says that an entry may wait.
     pub(crate) fn ring_outbox(&self) {
         self.outbox.bell.notify_one();
+    }
+
+    /// The contents that are kept, by id, from after this one; a bounded number.
+    pub(crate) async fn outbox_contents(&self, after: Option<Uuid>) -> Result<Vec<(Uuid, Vec<u8>)>, PortError> {
+        let find = || {
+            let mut query = Entity::find().order_by_asc(Column::Id).limit(RESEALED_AT_ONCE);
+            if let Some(after) = after {
+                query = query.filter(Column::Id.gt(after));
+            }
+            query.all(self.database.reader())
+        };
+        let rows = self.database.run("find_outbox_contents", find).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.content)).collect())
+    }
+
+    /// Replaces the form in which a content is kept, while it is still this one.
+    pub(crate) async fn reseal_outbox(&self, id: Uuid, before: &[u8], after: &[u8]) -> Result<(), PortError> {
+        let reseal = || async {
+            let transaction = self.database.begin().await?;
+            Entity::update_many()
+                .col_expr(Column::Content, after.to_vec().into())
+                .filter(Column::Id.eq(id))
+                .filter(Column::Content.eq(before.to_vec()))
+                .exec(&transaction)
+                .await?;
+            transaction.commit().await
+        };
+        Ok(self.database.run("reseal_outbox_entry", reseal).await?)
     }
 
     /// What a transaction gave that may have written an entry; it gave nothing when there was no room for one.

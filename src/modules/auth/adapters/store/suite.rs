@@ -30,7 +30,7 @@ use crate::{
     platform::random::SystemRandom,
 };
 
-pub(super) use api_keys::api_keys;
+pub(super) use api_keys::{api_keys, api_keys_of_three_ages};
 pub(super) use attempts::attempts;
 pub(super) use directory::directory;
 pub(super) use idempotency::idempotency;

@@ -24,6 +24,7 @@ pub(super) fn client(proof: ClientProof) -> Client {
         post_logout_redirect_uris: vec![uri("https://shop.example/")],
         grants: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
         scopes: ["openid", "shop:read"].map(str::to_owned).into(),
+        requires_pushed_requests: true,
         created_at: at(1),
         updated_at: at(2),
     }
