@@ -15,6 +15,7 @@ mod roles;
 mod routes;
 mod serve;
 mod server;
+mod tls;
 mod token_feed;
 
 pub use administration::{MigrationView, administration, migrate_down, migrate_up, migrations};

@@ -27,6 +27,9 @@ mod start;
 mod table;
 mod target;
 mod template;
+mod trailers;
+mod tunnel;
+mod upgrade;
 mod upstream;
 
 pub use explain::{Explanation, RouteSummary};

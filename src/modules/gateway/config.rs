@@ -1,8 +1,7 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod protocol;
 mod reload;
-
-pub use reload::ReloadConfig;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,6 +9,9 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
+
+pub use protocol::{UpstreamProtocol, UpstreamTlsConfig};
+pub use reload::ReloadConfig;
 
 use crate::kernel::units::{ByteSize, Rate, Span};
 
@@ -139,6 +141,11 @@ pub struct UpstreamConfig {
     pub breaker: BreakerConfig,
     /// Retries; absent: off.
     pub retry: Option<RetryConfig>,
+    /// TLS to its targets, beyond what `https://` says.
+    pub tls: Option<UpstreamTlsConfig>,
+    /// What its targets speak.
+    #[serde(default)]
+    pub protocol: UpstreamProtocol,
 }
 
 /// One target of an upstream.
@@ -281,6 +288,9 @@ pub struct RouteConfig {
     pub timeout: Option<Span>,
     /// The largest request body; absent: the server's.
     pub body_limit: Option<ByteSize>,
+    /// Protocols that a connection may change to, such as `websocket`.
+    #[serde(default)]
+    pub upgrade: Vec<String>,
     /// Changes to the request's headers.
     #[serde(default)]
     pub request_headers: HeaderRules,

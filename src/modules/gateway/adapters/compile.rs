@@ -1,7 +1,9 @@
 //! From the configuration to what requests meet: routes, limits, upstreams. Every fault is told at once.
 
 mod headers;
+mod protocol;
 mod routes;
+mod upgrade;
 mod upstreams;
 
 use std::{sync::Arc, time::Instant};
@@ -193,6 +195,7 @@ fn plain_route(
         timeout: None,
         body_limit: around.body_limit,
         own_body_limit: false,
+        upgrade: Vec::new(),
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
     }

@@ -35,6 +35,8 @@ pub(super) struct Ground {
     pub(super) random: Arc<dyn Random>,
     /// When the gateway's own time begins.
     pub(super) started: Instant,
+    /// What clients speak with the listener: `http` or `https`.
+    pub(super) scheme: &'static str,
     pub(super) admin_prefix: String,
     pub(super) api_prefix: String,
 }
@@ -122,6 +124,7 @@ impl Ground {
             trusted_proxies: self.trusted_proxies.clone(),
             cors: config.cors.as_ref().map(Cors::compile),
             security_headers: config.security_headers,
+            scheme: self.scheme,
         })
     }
 }

@@ -34,6 +34,8 @@ pub struct GatewayParts<'a> {
     pub verifier: Arc<TokenVerifier>,
     /// Verifies API keys.
     pub api_keys: Arc<ApiKeys>,
+    /// Whether the listener speaks TLS.
+    pub secure: bool,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -73,6 +75,7 @@ impl Gateway {
             started: parts.clock.monotonic(),
             clock: parts.clock,
             random: parts.random,
+            scheme: if parts.secure { "https" } else { "http" },
             admin_prefix: parts.config.admin_prefix.clone(),
             api_prefix: parts.config.api_prefix.clone(),
         };

@@ -68,7 +68,7 @@ impl Target {
         Ok(Self {
             url: url.to_owned(),
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            endpoint: Endpoint { host, port, tls },
+            endpoint: Endpoint { host, port, tls, h2: None },
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_| expected())?,
             base_path: uri.path().trim_end_matches('/').to_owned(),
             weight,

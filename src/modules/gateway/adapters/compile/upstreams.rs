@@ -13,7 +13,7 @@ use crate::{
             target::Target,
             upstream::{HashOn, Upstream},
         },
-        config::{Balance, BreakerConfig, TargetConfig, UpstreamConfig},
+        config::{Balance, BreakerConfig, TargetConfig, UpstreamConfig, UpstreamProtocol},
         domain::path::canonical,
     },
 };
@@ -66,6 +66,7 @@ impl Compiler<'_> {
                 Err(fault) => self.fault(if is_role { place } else { format!("{place}.url") }, fault.detail),
             }
         }
+        self.target_protocol(key, config, &mut targets);
         self.check_upstream(key, config);
         if self.faults.len() == before {
             self.upstreams.push(self.kept(config).unwrap_or_else(|| Arc::new(self.fresh(config, targets, is_role))));
@@ -200,5 +201,7 @@ fn role_upstream(role: Role, url: &str, breaker: &BreakerConfig) -> UpstreamConf
         outlier: None,
         breaker: breaker.clone(),
         retry: None,
+        tls: None,
+        protocol: UpstreamProtocol::Http1,
     }
 }
