@@ -12,7 +12,7 @@ fuzz_target!(|path: &str| {
     assert!(!once.contains("//") && !once.contains('\\'), "{once:?}");
     assert!(!once.split('/').any(|segment| segment == "." || segment == ".."), "{once:?}");
     let lower = once.to_ascii_lowercase();
-    for hidden in ["%2f", "%5c", "%2e", "%00", "%25"] {
+    for hidden in ["%2f", "%5c", "%2e", "%00", "%252f", "%255c", "%252e", "%2500", "%2525"] {
         assert!(!lower.contains(hidden), "{once:?} hides {hidden}");
     }
 });

@@ -11,9 +11,11 @@ use super::{
     reload::Reloader,
     server::{Routes, application, front, go_on, listen, listening},
 };
-use crate::config::Config;
-use crate::kernel::{SettingFault, StartError};
-use crate::platform::{http::listener::Listening, tls::ServerTls};
+use crate::{
+    config::Config,
+    kernel::{SettingFault, StartError},
+    platform::{http::listener::Listening, tls::ServerTls},
+};
 #[cfg(feature = "gateway")]
 use crate::{
     kernel::Role,

@@ -3,8 +3,6 @@
 mod protocol;
 mod reload;
 
-pub use reload::ReloadConfig;
-
 use std::{collections::BTreeMap, fmt};
 
 use serde::{
@@ -13,6 +11,7 @@ use serde::{
 };
 
 pub use protocol::{UpstreamProtocol, UpstreamTlsConfig};
+pub use reload::ReloadConfig;
 
 use crate::kernel::units::{ByteSize, Rate, Span};
 

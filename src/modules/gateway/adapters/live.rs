@@ -35,10 +35,10 @@ pub(super) struct Ground {
     pub(super) random: Arc<dyn Random>,
     /// When the gateway's own time begins.
     pub(super) started: Instant,
+    /// What clients speak with the listener: `http` or `https`.
+    pub(super) scheme: &'static str,
     pub(super) admin_prefix: String,
     pub(super) api_prefix: String,
-    /// `http` or `https`: what the listener speaks.
-    pub(super) scheme: &'static str,
 }
 
 /// The running configuration.

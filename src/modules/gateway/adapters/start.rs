@@ -72,10 +72,10 @@ impl Gateway {
             roles: parts.roles,
             verifier: parts.verifier,
             api_keys: parts.api_keys,
-            scheme: if parts.secure { "https" } else { "http" },
             started: parts.clock.monotonic(),
             clock: parts.clock,
             random: parts.random,
+            scheme: if parts.secure { "https" } else { "http" },
             admin_prefix: parts.config.admin_prefix.clone(),
             api_prefix: parts.config.api_prefix.clone(),
         };
