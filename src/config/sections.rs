@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::tls::TlsConfig;
 use crate::kernel::{
     Role, SettingFault,
     units::{ByteSize, Span},
@@ -30,6 +31,8 @@ pub struct ServerConfig {
     /// From these peers `Forwarded` and `X-Forwarded-*` are believed.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
+    /// TLS; absent: plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// Whether `/docs`, `/redoc` and `/openapi.json` are served.
     pub docs: bool,
     /// Moves `/metrics`, `/health*`, `/admin*` and the documentation to a listener of their own.
@@ -45,6 +48,8 @@ pub struct OperationsConfig {
     pub host: IpAddr,
     /// The port to listen on.
     pub port: u16,
+    /// TLS; absent: plain HTTP.
+    pub tls: Option<TlsConfig>,
 }
 
 /// `[database]`: where data is kept.

@@ -71,6 +71,7 @@ fn describe() {
     describe_histogram!("upstream_request_duration_seconds", "Time to an upstream's response head");
     describe_counter!("events_published_total", "Events handed to the bus, by topic");
     describe_counter!("events_consumed_total", "Events handled, by topic and outcome");
+    describe_counter!("config_reloads_total", "Times the configuration was read again, by outcome");
     describe_gauge!("outbox_pending", "Mails and events written and not yet delivered, by outbox");
     describe_counter!(
         "mails_total",
