@@ -19,6 +19,7 @@ mod manage_clients;
 mod manage_roles;
 mod manage_totp;
 pub(crate) mod oauth;
+mod passkeys;
 mod password_policy;
 mod passwords;
 mod ports;
@@ -50,17 +51,19 @@ pub(crate) use log_out::LogOut;
 pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use manage_totp::ManageTotp;
+pub(crate) use passkeys::{NewPasskey, Passkeys};
 pub(crate) use password_policy::PasswordPolicy;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
-    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, Changed, Claim,
-    ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation, ConsentRepository,
+    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, CeremonyFault, Changed,
+    Claim, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation, ConsentRepository,
     DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, IdGrant, IdHint, IdempotencyStore,
-    InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
-    OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationFeed,
-    RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository, SessionRepository,
-    TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository, Verdict,
+    InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, Notice,
+    OneTimePasswords, PasskeyCeremonies, PasskeyHolder, PasskeyKept, PasskeyRepository, PasswordChange, PasswordHasher,
+    PortError, RefreshGrant, Registered, RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository,
+    Rotation, SavedRole, SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter,
+    UserImportStore, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

@@ -6,6 +6,7 @@ mod core;
 #[cfg(test)]
 mod journeys;
 mod limits;
+mod passkeys;
 mod second_factor;
 mod user_facing;
 
@@ -23,7 +24,7 @@ use super::{
     adapters::{
         captcha::SiteVerify,
         http::{self, Pages, UseCases},
-        mail::QueuedMailer,
+        mail::{QueuedMailer, Unsent},
         revocation::{BellFeed, NobodyHere, VerifierSink},
         tokens::JwkClientKeys,
     },
@@ -130,7 +131,9 @@ impl Auth {
             clock: &clock,
             random: &random,
         });
+        let passkeys = passkeys::passkeys(&core, config, &mailer, &clock, &random)?;
         let use_cases = UseCases {
+            passkeys,
             user_facing,
             register: Register {
                 users: core.store.clone(),
@@ -229,12 +232,13 @@ impl Auth {
                 roles: core.store.clone(),
                 tokens: core.issuer.clone(),
                 revocations: sink.clone(),
+                mailer: mailer.clone(),
                 audit: core.audit(&clock, &random),
                 clock: clock.clone(),
                 random: random.clone(),
                 most: config.api_keys.per_user,
             },
-            users: core.administer_users(sink.clone(), &clock, &random),
+            users: core.administer_users(sink.clone(), &mailer, &clock, &random),
             roles: ManageRoles { store: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
             idempotency: Idempotency {
                 store: core.store.clone(),
@@ -264,7 +268,7 @@ impl Auth {
                 settings: core.settings.clone(),
             },
             audit,
-            profile: Profile { users: core.store.clone(), clock: clock.clone() },
+            profile: Profile { users: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
             api: api.clone(),
             verifier: parts.verifier,
             settings: core.settings.clone(),
@@ -272,7 +276,7 @@ impl Auth {
         };
         let tending = background::tend_keys(core.administer_keys(&clock, &random));
         let tasks = vec![tokio::spawn(background::purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
-        let administration = core.administration(sink, &clock, &random);
+        let administration = core.administration(sink, &mailer, &clock, &random);
         Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, tasks })
     }
 
@@ -318,7 +322,8 @@ pub async fn administration_only(
     random: Arc<dyn Random>,
 ) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
-    Ok(core.administration(Arc::new(NobodyHere), &clock, &random))
+    let mailer: Arc<dyn Mailer> = Arc::new(Unsent);
+    Ok(core.administration(Arc::new(NobodyHere), &mailer, &clock, &random))
 }
 
 /// What signs and reads tokens, alone.

@@ -1,5 +1,7 @@
 //! Writes the module's mails: plain text, a link and a code, no more.
 
+mod notices;
+
 use std::sync::Arc;
 
 use crate::{
@@ -20,6 +22,16 @@ impl Mailer for QueuedMailer {
         let (to, subject, body) = write(mail);
         let id = new_uuid(&*self.clock, &*self.random);
         self.queue.post(MailMessage { to, subject: subject.to_owned(), body, date: self.clock.now(), id });
+    }
+}
+
+/// For a process that sends no mails: what would have been told is in its log.
+pub(crate) struct Unsent;
+
+impl Mailer for Unsent {
+    fn post(&self, mail: Mail) {
+        let (_, subject, _) = write(mail);
+        tracing::warn!(event = "mail_not_sent", subject, reason = "the command line sends no mails");
     }
 }
 
@@ -48,6 +60,10 @@ fn write(mail: Mail) -> (String, &'static str, String) {
                 "Hello,\n\n{what}\n\nIf it was you, you need not do anything. If it was not, somebody knows your\n\
                  password: choose another one now, and log out everywhere.\n"
             );
+            (to.to_string(), subject, body)
+        }
+        Mail::Changed { to, notice } => {
+            let (subject, body) = notices::write(&notice);
             (to.to_string(), subject, body)
         }
         Mail::AddressTaken { to } => {

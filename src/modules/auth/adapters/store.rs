@@ -15,6 +15,7 @@ mod entities;
 mod idempotency;
 mod interactions;
 mod keys;
+mod passkeys;
 mod purge;
 mod purge_authorizations;
 mod roles;

@@ -16,6 +16,9 @@ pub(crate) enum Page<'a> {
         email: &'a str,
         error: Option<&'a str>,
         hidden: &'a [(&'a str, &'a str)],
+        /// Where a login by passkey is posted to, with its `ceremony` and the device's `credential`; the page's script
+        /// makes them. `None`: there are no passkeys, and no script.
+        passkey: Option<&'a str>,
     },
     /// Asks for the `code` of the second factor, or a recovery code.
     Code { action: &'a str, error: Option<&'a str>, hidden: &'a [(&'a str, &'a str)] },
@@ -93,6 +96,11 @@ pub(crate) struct Next<'a> {
 }
 
 impl Page<'_> {
+    /// Whether our script may run on it.
+    pub(super) const fn has_script(&self) -> bool {
+        matches!(self, Self::Login { passkey: Some(_), .. })
+    }
+
     /// The file it is written by.
     pub(super) const fn template(&self) -> &'static str {
         match self {

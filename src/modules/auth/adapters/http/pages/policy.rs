@@ -10,6 +10,8 @@ pub(super) struct Policy<'a> {
     pub(super) logo: Option<&'a str>,
     /// Where the answer to the page's form leads in the end, if elsewhere.
     pub(super) leads_to: Option<&'a str>,
+    /// Whether our own script may run, and ask us.
+    pub(super) has_script: bool,
 }
 
 impl Policy<'_> {
@@ -17,8 +19,9 @@ impl Policy<'_> {
     pub(super) fn header(&self) -> String {
         let logo = self.logo.and_then(source).map(|source| format!(" {source}")).unwrap_or_default();
         let target = self.leads_to.and_then(source).map(|source| format!(" {source}")).unwrap_or_default();
+        let script = if self.has_script { " script-src 'self'; connect-src 'self';" } else { "" };
         format!(
-            "default-src 'none'; style-src 'nonce-{}'; img-src 'self' data:{logo}; form-action 'self'{target}; \
+            "default-src 'none';{script} style-src 'nonce-{}'; img-src 'self' data:{logo}; form-action 'self'{target}; \
              frame-ancestors 'none'; base-uri 'none'",
             self.nonce
         )
@@ -44,12 +47,14 @@ mod tests {
 
     #[test]
     fn a_policy_names_what_is_needed_and_no_more() {
-        let bare = Policy { nonce: "n", logo: Some("/logo.svg"), leads_to: None };
+        let bare = Policy { nonce: "n", logo: Some("/logo.svg"), leads_to: None, has_script: false };
         assert_eq!(
             bare.header(),
             "default-src 'none'; style-src 'nonce-n'; img-src 'self' data:; form-action 'self'; \
              frame-ancestors 'none'; base-uri 'none'"
         );
+        let scripted = Policy { has_script: true, logo: None, ..bare };
+        assert!(scripted.header().starts_with("default-src 'none'; script-src 'self'; connect-src 'self'; style-src"));
         let away = Policy { leads_to: Some("https://app.example/cb"), logo: Some("https://cdn.example/l"), ..bare };
         assert!(
             away.header()

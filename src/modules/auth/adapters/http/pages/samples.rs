@@ -7,8 +7,15 @@ const SCOPES: &[ScopeLine<'_>] = &[ScopeLine { name: "openid", text: "Know who y
 
 /// The pages.
 pub(super) const SAMPLES: &[Page<'static>] = &[
-    Page::Login { action: "/a", client_name: Some("Client"), email: "a@b", error: Some("Wrong"), hidden: HIDDEN },
-    Page::Login { action: "/a", client_name: None, email: "", error: None, hidden: &[] },
+    Page::Login {
+        action: "/a",
+        client_name: Some("Client"),
+        email: "a@b",
+        error: Some("Wrong"),
+        hidden: HIDDEN,
+        passkey: Some("/b"),
+    },
+    Page::Login { action: "/a", client_name: None, email: "", error: None, hidden: &[], passkey: None },
     Page::Code { action: "/a", error: Some("Wrong"), hidden: HIDDEN },
     Page::Code { action: "/a", error: None, hidden: &[] },
     Page::Consent { action: "/a", client_name: "Client", scopes: SCOPES, email: "a@b", hidden: HIDDEN },
