@@ -16,3 +16,4 @@ pub mod resilience;
 pub mod sealing;
 pub mod telemetry;
 pub mod tokens;
+pub mod watch;

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{
-    Role,
+    Role, SettingFault,
     units::{ByteSize, Span},
 };
 
@@ -114,6 +114,35 @@ pub struct MailConfig {
     pub transport: String,
     /// The sender.
     pub from: String,
+    /// How many mails may wait to be sent; whoever wants one more gets 503.
+    pub max_waiting: u32,
+    /// How many are sent at the same time.
+    pub senders: u32,
+    /// How long sending one may take.
+    pub send_timeout: Span,
+    /// How often one is tried.
+    pub attempts: u32,
+    /// The wait after the first failure; each one after it is twice as long.
+    pub retry_after: Span,
+    /// The longest wait.
+    pub retry_after_max: Span,
+}
+
+impl MailConfig {
+    /// What is wrong with the numbers.
+    pub fn faults(&self) -> Vec<SettingFault> {
+        let (one, more) = ("expected at least 1", "expected more than zero");
+        let rules = [
+            ("max_waiting", self.max_waiting > 0, one),
+            ("senders", self.senders > 0, one),
+            ("attempts", self.attempts > 0, one),
+            ("send_timeout", !self.send_timeout.get().is_zero(), more),
+            ("retry_after", !self.retry_after.get().is_zero(), more),
+            ("retry_after_max", self.retry_after_max >= self.retry_after, "expected no less than `retry_after`"),
+        ];
+        let broken = rules.into_iter().filter(|(_, is_kept, _)| !is_kept);
+        broken.map(|(key, _, detail)| SettingFault::new(format!("mail.{key}"), detail)).collect()
+    }
 }
 
 /// `[services]`: base URLs of the roles that run elsewhere.

@@ -8,6 +8,7 @@ mod audit;
 mod authenticate;
 mod captcha;
 mod check_api_key;
+mod deliver_mails;
 mod failure;
 mod idempotency;
 mod import_users;
@@ -41,6 +42,7 @@ pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use captcha::Captcha;
 pub(crate) use check_api_key::{CheckApiKey, RECALLED};
+pub(crate) use deliver_mails::{DeliverMails, Delivery};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use import_users::ImportUsers;
@@ -56,14 +58,15 @@ pub(crate) use password_policy::PasswordPolicy;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
-    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, CeremonyFault, Changed,
-    Claim, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation, ConsentRepository,
-    DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, IdGrant, IdHint, IdempotencyStore,
-    InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer, Notice,
-    OneTimePasswords, PasskeyCeremonies, PasskeyHolder, PasskeyKept, PasskeyRepository, PasswordChange, PasswordHasher,
-    PortError, RefreshGrant, Registered, RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository,
-    Rotation, SavedRole, SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter,
-    UserImportStore, UserRepository, Verdict,
+    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, CarryFault,
+    CeremonyFault, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation,
+    ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, HeldEntry, Hold, IdGrant,
+    IdHint, IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding,
+    Mail, MailCarrier, Mailer, Notice, OneTimePasswords, Outbox, PasskeyCeremonies, PasskeyHolder, PasskeyKept,
+    PasskeyRepository, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RegistrationMails,
+    RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole,
+    SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository,
+    Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

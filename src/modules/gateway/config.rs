@@ -1,5 +1,9 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod reload;
+
+pub use reload::ReloadConfig;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{
@@ -25,6 +29,9 @@ pub struct GatewayConfig {
     pub admin_prefix: String,
     /// Where the aggregation role is served.
     pub api_prefix: String,
+    /// When the configuration is read again by itself.
+    #[serde(default)]
+    pub reload: ReloadConfig,
     /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
     pub breaker: BreakerConfig,
     /// `[[gateway.upstreams]]`.

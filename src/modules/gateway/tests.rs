@@ -5,4 +5,5 @@
 mod faults;
 mod messages;
 mod policies;
+mod reload;
 mod support;

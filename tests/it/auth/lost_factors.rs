@@ -105,6 +105,7 @@ async fn the_command_line_takes_a_lost_second_factor_off() {
     let shown: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!((done.status.code(), &shown["mfa_enabled"]), (Some(0), &json!(false)));
     app.login(&ada.user).await;
+    told(&app, "ada@example.org", "Your second factor was removed").await;
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ impl ApiKeys {
         let scopes: Vec<_> = key.scopes.iter().cloned().collect();
         entry.target("api_key", key.id).detail("name", key.name.as_str()).detail("scopes", scopes).write().await;
         let notice = Notice::ApiKeyCreated(key.name.as_str().to_owned());
-        self.mailer.post(Mail::Changed { to: user.email, notice });
+        self.mailer.post(Mail::Changed { to: user.email, notice }).await;
         Ok((key, text.into()))
     }
 

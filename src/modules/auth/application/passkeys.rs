@@ -101,7 +101,7 @@ impl Passkeys {
         let name = passkey.name.as_str();
         let line = self.audit.entry(Actor::User(owner), origin, "passkey.added", Outcome::Success);
         line.target("passkey", passkey.id).detail("name", name).write().await;
-        self.notify(&user, Notice::PasskeyAdded(name.to_owned()));
+        self.notify(&user, Notice::PasskeyAdded(name.to_owned())).await;
         Ok(passkey)
     }
 
@@ -133,7 +133,7 @@ impl Passkeys {
         let name = passkey.name.as_str();
         let line = self.audit.entry(Actor::User(owner), origin, "passkey.removed", Outcome::Success);
         line.target("passkey", id).detail("name", name).write().await;
-        self.notify(&user, Notice::PasskeyRemoved(name.to_owned()));
+        self.notify(&user, Notice::PasskeyRemoved(name.to_owned())).await;
         Ok(())
     }
 
@@ -142,8 +142,8 @@ impl Passkeys {
         Ok(self.store.list_passkeys(owner, &PageRequest { limit: PageRequest::MAX, cursor: None }).await?.items)
     }
 
-    fn notify(&self, user: &User, notice: Notice) {
-        self.mailer.post(Mail::Changed { to: user.email.clone(), notice });
+    async fn notify(&self, user: &User, notice: Notice) {
+        self.mailer.post(Mail::Changed { to: user.email.clone(), notice }).await;
     }
 }
 

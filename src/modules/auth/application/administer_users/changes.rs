@@ -126,21 +126,21 @@ impl AdministerUsers {
             line = line.detail("sessions_ended", ended.len());
         }
         line.write().await;
-        self.notify(&wanted.change, &before, &user);
+        self.notify(&wanted.change, &before, &user).await;
         Ok(view_of(&user))
     }
 
     /// Tells the user what became of the credentials: at the address before, too, which may not know of the new one.
-    fn notify(&self, change: &UserChange, before: &User, user: &User) {
-        let tell = |to: &Email, notice: Notice| self.mailer.post(Mail::Changed { to: to.clone(), notice });
+    async fn notify(&self, change: &UserChange, before: &User, user: &User) {
+        let tell = async |to: &Email, notice: Notice| self.mailer.post(Mail::Changed { to: to.clone(), notice }).await;
         match change {
             UserChange::Identity { email, .. } if *email != before.email => {
                 for to in [&before.email, email] {
-                    tell(to, Notice::AddressChanged(email.clone()));
+                    tell(to, Notice::AddressChanged(email.clone())).await;
                 }
             }
-            UserChange::Password(_) => tell(&user.email, Notice::PasswordSet),
-            UserChange::RemoveFactors => tell(&user.email, Notice::FactorsRemoved),
+            UserChange::Password(_) => tell(&user.email, Notice::PasswordSet).await,
+            UserChange::RemoveFactors => tell(&user.email, Notice::FactorsRemoved).await,
             UserChange::Identity { .. }
             | UserChange::Suspend
             | UserChange::Activate

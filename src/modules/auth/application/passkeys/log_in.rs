@@ -103,10 +103,11 @@ impl Passkeys {
             Ok(credential) => self.note_use(&passkey, credential).await?,
             Err(fault) => Err(fault),
         };
-        let credential = answered.map_err(|fault| match fault {
-            CeremonyFault::Refused => Refusal::Wrong(owner, "invalid-passkey"),
-            CeremonyFault::Cloned => self.report_clone(&user, &passkey),
-        })?;
+        let credential = match answered {
+            Ok(credential) => credential,
+            Err(CeremonyFault::Refused) => return Err(Refusal::Wrong(owner, "invalid-passkey")),
+            Err(CeremonyFault::Cloned) => return Err(self.report_clone(&user, &passkey).await),
+        };
         let may = user.can_log_in(self.settings.require_verified_email);
         may.map_err(|refusal| Refusal::Other(owner, failure_of(refusal)))?;
         Ok(Authenticated { user, methods: credential.methods().to_owned() })
@@ -128,9 +129,9 @@ impl Passkeys {
         Ok(Err(if is_there { CeremonyFault::Cloned } else { CeremonyFault::Refused }))
     }
 
-    fn report_clone(&self, user: &User, passkey: &Passkey) -> Refusal {
+    async fn report_clone(&self, user: &User, passkey: &Passkey) -> Refusal {
         tracing::warn!(event = "passkey_cloned", user_id = %user.id, passkey_id = %passkey.id);
-        self.notify(user, Notice::PasskeyCloned(passkey.name.as_str().to_owned()));
+        self.notify(user, Notice::PasskeyCloned(passkey.name.as_str().to_owned())).await;
         Refusal::Wrong(Some(user.id), "cloned-passkey")
     }
 

@@ -10,7 +10,7 @@ use super::{Way, count, refused};
 use crate::modules::auth::{
     adapters::http::{
         UseCases,
-        oauth::browser::{cookie, go_to, posted, set_cookie, show},
+        oauth::browser::{cookie, go_to, posted, riddle, set_cookie, show},
         origin_of,
         pages::Posted,
     },
@@ -68,7 +68,7 @@ pub(in crate::modules::auth::adapters::http) async fn log_in(
     count("page_passkey_login", outcome.as_ref().err());
     match outcome {
         Ok(secret) => set_cookie(go_to(&way.target(), &cases), Some(&secret), &cases),
-        Err(failure) => refused(&request, &cases, &way, "", failure),
+        Err(failure) => refused(&request, &cases, &way, ("", failure), riddle(&cases)),
     }
 }
 
