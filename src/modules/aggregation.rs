@@ -4,12 +4,15 @@
 //! `adapters/evaluation` runs programs of requests in processes of their own. Everything that is configured is compiled
 //! once, at start.
 
+pub mod api;
 pub mod config;
 
 #[cfg(feature = "aggregation")]
 mod adapters;
 #[cfg(feature = "aggregation")]
 mod application;
+#[cfg(feature = "aggregation")]
+mod command;
 #[cfg(feature = "aggregation")]
 mod domain;
 #[cfg(feature = "aggregation")]
@@ -19,5 +22,9 @@ pub use config::AggregationConfig;
 
 #[cfg(feature = "aggregation")]
 pub use adapters::evaluation::{WorkerCommand, evaluation_worker};
+#[cfg(feature = "aggregation")]
+pub use adapters::krakend::import as import_krakend;
+#[cfg(feature = "aggregation")]
+pub use command::{run, transform, transform_lines};
 #[cfg(feature = "aggregation")]
 pub use start::{Aggregation, AggregationParts, PROBLEMS, check, openapi};

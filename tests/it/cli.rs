@@ -1,5 +1,6 @@
 //! The command line, as a user types it.
 
+mod aggregation;
 mod clients;
 mod configuration;
 mod demo;

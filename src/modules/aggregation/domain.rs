@@ -2,8 +2,10 @@
 //! transformation does, what is told of each source.
 
 pub(super) mod data;
+pub(super) mod lines;
 pub(super) mod outcome;
 pub(super) mod plan;
 pub(super) mod rule;
+pub(super) mod stream;
 pub(super) mod template;
 pub(super) mod transform;
