@@ -15,6 +15,8 @@ mod application;
 mod command;
 #[cfg(feature = "aggregation")]
 mod domain;
+#[cfg(all(fuzzing, feature = "aggregation"))]
+pub mod fuzzing;
 #[cfg(feature = "aggregation")]
 mod start;
 
@@ -25,6 +27,6 @@ pub use adapters::evaluation::{WorkerCommand, evaluation_worker};
 #[cfg(feature = "aggregation")]
 pub use adapters::krakend::import as import_krakend;
 #[cfg(feature = "aggregation")]
-pub use command::{run, transform, transform_lines};
+pub use command::{Prepared, Rehearsal, run, transform, transform_lines};
 #[cfg(feature = "aggregation")]
 pub use start::{Aggregation, AggregationParts, PROBLEMS, check, openapi};

@@ -27,7 +27,7 @@ use super::{
     },
     config::AggregationConfig,
     domain::{
-        data::take,
+        data::{Json, take},
         lines::Lines,
         outcome::{SourceReport, SourceStatus},
         rule::{self, Rule},
@@ -42,44 +42,94 @@ use crate::kernel::{Clock, FieldFault, SystemClock};
 const LINE: usize = 64 << 20;
 const PIECE: usize = 64 << 10;
 
+/// Sources and endpoints that run outside a server.
+pub struct Rehearsal {
+    catalogue: Arc<Catalogue>,
+    caller: Arc<dyn SourceCaller>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What is run, with all that the request says.
+pub struct Prepared(Target, RequestHeaders);
+
+enum Target {
+    Source(Arc<Source>, BTreeMap<String, String>),
+    Endpoint(Arc<Endpoint>, [(&'static str, Json); 3]),
+}
+
 /// Runs a source or an endpoint once.
 pub async fn run(config: &AggregationConfig, request: &RunRequest) -> Result<RunOutcome, RunFault> {
-    let faults = check(config);
-    if !faults.is_empty() {
-        return Err(RunFault::Settings(faults));
+    let rehearsal = Rehearsal::new(config, request.fixtures.as_ref())?;
+    let prepared = rehearsal.prepare(request)?;
+    rehearsal.run(&prepared).await
+}
+
+impl Rehearsal {
+    /// Compiles the configuration. With `fixtures`, JSON texts by source, nothing is called.
+    pub fn new(config: &AggregationConfig, fixtures: Option<&BTreeMap<String, String>>) -> Result<Self, RunFault> {
+        let faults = check(config);
+        if !faults.is_empty() {
+            return Err(RunFault::Settings(faults));
+        }
+        let catalogue = Arc::new(compile(config, &Jaq).map_err(RunFault::Settings)?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let caller: Arc<dyn SourceCaller> = match fixtures {
+            Some(answers) => Arc::new(CannedSources::read(answers).map_err(RunFault::Usage)?),
+            None => Arc::new(HttpSources::new(config, Arc::clone(&clock))),
+        };
+        Ok(Self { catalogue, caller, clock })
     }
-    let catalogue = Arc::new(compile(config, &Jaq).map_err(RunFault::Settings)?);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let caller: Arc<dyn SourceCaller> = match &request.fixtures {
-        Some(answers) => Arc::new(CannedSources::read(answers).map_err(RunFault::Usage)?),
-        None => Arc::new(HttpSources::new(config, Arc::clone(&clock))),
-    };
-    let client = request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
-    let headers = RequestHeaders { client, trace: Vec::new() };
-    if let Some(source) = catalogue.source(&request.name).cloned() {
-        let aggregate = Aggregate { catalogue, caller, clock };
-        return run_source(&aggregate, &source, request, &headers).await;
+
+    /// Finds what is meant.
+    pub fn prepare(&self, request: &RunRequest) -> Result<Prepared, RunFault> {
+        let client = request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        let headers = RequestHeaders { client, trace: Vec::new() };
+        if let Some(source) = self.catalogue.source(&request.name) {
+            let arguments = arguments(source, request).map_err(RunFault::Usage)?;
+            return Ok(Prepared(Target::Source(Arc::clone(source), arguments), headers));
+        }
+        let (endpoint, path, query) = find(&self.catalogue, request).map_err(RunFault::Usage)?;
+        let seen = headers.client.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
+        let seen: Pairs = seen.cloned().collect();
+        let pairs = |pairs: &Pairs| texts(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let scope = [("path", pairs(&path)), ("query", pairs(&query)), ("headers", pairs(&seen))];
+        Ok(Prepared(Target::Endpoint(endpoint, scope), headers))
     }
-    let (endpoint, path, query) = find(&catalogue, request).map_err(RunFault::Usage)?;
-    run_endpoint(&RunEndpoint { caller, clock }, &endpoint, &path, &query, &headers).await
+
+    /// Runs it.
+    pub async fn run(&self, prepared: &Prepared) -> Result<RunOutcome, RunFault> {
+        let Prepared(target, headers) = prepared;
+        let (caller, clock) = (Arc::clone(&self.caller), Arc::clone(&self.clock));
+        match target {
+            Target::Source(source, arguments) => {
+                let aggregate = Aggregate { catalogue: Arc::clone(&self.catalogue), caller, clock };
+                run_source(&aggregate, source, arguments, headers).await
+            }
+            Target::Endpoint(endpoint, scope) => {
+                run_endpoint(&RunEndpoint { caller, clock }, endpoint, scope, headers).await
+            }
+        }
+    }
+}
+
+/// The arguments of a source.
+fn arguments(source: &Source, request: &RunRequest) -> Result<BTreeMap<String, String>, String> {
+    let known = source.url.arguments();
+    let arguments: BTreeMap<String, String> = request.path.iter().chain(&request.arguments).cloned().collect();
+    if let Some(unknown) = arguments.keys().find(|name| !known.contains(&name.as_str())) {
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(format!("the source `{}` has no argument `{unknown}`; expected {known}", source.name));
+    }
+    Ok(arguments)
 }
 
 async fn run_source(
     aggregate: &Aggregate,
     source: &Source,
-    request: &RunRequest,
+    arguments: &BTreeMap<String, String>,
     headers: &RequestHeaders,
 ) -> Result<RunOutcome, RunFault> {
-    let known = source.url.arguments();
-    let arguments: BTreeMap<String, String> = request.path.iter().chain(&request.arguments).cloned().collect();
-    if let Some(unknown) = arguments.keys().find(|name| !known.contains(&name.as_str())) {
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(RunFault::Usage(format!(
-            "the source `{}` has no argument `{unknown}`; expected {known}",
-            source.name
-        )));
-    }
-    let (data, reports) = match aggregate.run(&source.name, &arguments, headers).await {
+    let (data, reports) = match aggregate.run(&source.name, arguments, headers).await {
         Ok(aggregated) => (aggregated.data.into_iter().next().and_then(|(_, body)| body), aggregated.reports),
         Err(AggregationError::RequiredSource { reports, .. }) => (None, reports),
         Err(fault) => return Err(RunFault::Usage(fault.to_string())),
@@ -141,15 +191,10 @@ fn unknown(catalogue: &Catalogue, name: &str) -> String {
 async fn run_endpoint(
     use_case: &RunEndpoint,
     endpoint: &Endpoint,
-    path: &Pairs,
-    query: &Pairs,
+    scope: &[(&'static str, Json)],
     headers: &RequestHeaders,
 ) -> Result<RunOutcome, RunFault> {
-    let pairs = |pairs: &[(String, String)]| texts(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let seen: Pairs =
-        headers.client.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str())).cloned().collect();
-    let scope = [("path", pairs(path)), ("query", pairs(query)), ("headers", pairs(&seen))];
-    match use_case.run(endpoint, &scope, headers).await {
+    match use_case.run(endpoint, scope, headers).await {
         Ok(answer) => {
             let timeline = answer.timeline.iter().map(|trace| RunStep {
                 started: trace.started,

@@ -330,4 +330,6 @@ fn shape(step: &StepConfig) -> StepShape {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

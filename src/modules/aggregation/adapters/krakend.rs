@@ -34,6 +34,13 @@ struct Taken {
     endpoint: Value,
 }
 
+impl Taken {
+    fn uses(&self, source: &Value) -> bool {
+        let steps = self.endpoint["steps"].as_array();
+        steps.is_some_and(|steps| steps.iter().any(|step| step["source"] == *source))
+    }
+}
+
 /// Takes a configuration over. The error says why it is none.
 pub fn import(text: &str) -> Result<Imported, String> {
     let file: Value = serde_json::from_str(text).map_err(|fault| format!("not JSON: {fault}"))?;
@@ -57,7 +64,10 @@ pub fn import(text: &str) -> Result<Imported, String> {
 
 impl Reading<'_> {
     fn note(&mut self, place: &str, what: &str) {
-        self.notes.push(format!("{place}: {what}"));
+        let note = format!("{place}: {what}");
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
     }
 
     /// Names the members that are not `known`. Members for comments (`$schema`, `@comment`, `#`, `_`) are nothing.
@@ -101,6 +111,8 @@ impl Reading<'_> {
     /// Our own check has the last word: an endpoint that it refuses is left out, and said so.
     fn drop_what_is_refused(&mut self) {
         loop {
+            let endpoints = &self.endpoints;
+            self.sources.retain(|source| endpoints.iter().any(|taken| taken.uses(&source["name"])));
             let faults = faults(self);
             let Some(fault) = faults.first() else { break };
             let index_in = |list: &str| {
@@ -109,10 +121,7 @@ impl Reading<'_> {
             };
             let refused = index_in("endpoints").or_else(|| {
                 let name = self.sources.get(index_in("sources")?)?["name"].clone();
-                let uses = |taken: &Taken| {
-                    taken.endpoint["steps"].as_array().is_some_and(|s| s.iter().any(|s| s["source"] == name))
-                };
-                self.endpoints.iter().position(uses)
+                self.endpoints.iter().position(|taken| taken.uses(&name))
             });
             let Some(taken) = refused.filter(|at| *at < self.endpoints.len()).map(|at| self.endpoints.remove(at))
             else {
@@ -122,13 +131,6 @@ impl Reading<'_> {
                 break;
             };
             self.note(&taken.place, &format!("left out: {}", fault.detail));
-            let endpoints = &self.endpoints;
-            self.sources.retain(|source| {
-                let is_used = |taken: &Taken| {
-                    taken.endpoint["steps"].as_array().is_some_and(|s| s.iter().any(|s| s["source"] == source["name"]))
-                };
-                endpoints.iter().any(is_used)
-            });
         }
     }
 }
@@ -172,7 +174,10 @@ fn advice(key: &str) -> &'static str {
         "validation/json-schema" => "left out: see `request_schema` of `[[gateway.routes]]`",
         "telemetry/logging" => "left out: see `[log]`",
         "backend/http" => "left out: each source's status is told in the answer's problem",
-        "proxy" => "left out but for `sequential`: see `fallback` of a step for static answers",
+        "static" => "left out: see `fallback` of a step",
+        "backend/graphql" | "backend/grpc" | "backend/lambda" | "backend/amqp/consumer" | "backend/amqp/producer" => {
+            "left out: sources are asked by HTTP"
+        }
         _ => "left out: it has no counterpart",
     }
 }

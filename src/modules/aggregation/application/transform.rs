@@ -101,7 +101,7 @@ fn rule_fault(mut fault: FieldFault) -> AggregationError {
 }
 
 /// For rules that evaluate nothing.
-struct NoExpressions;
+pub(in super::super) struct NoExpressions;
 
 const NONE: &str = "expressions are not evaluated here";
 

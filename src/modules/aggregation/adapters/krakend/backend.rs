@@ -82,11 +82,13 @@ impl Reading<'_> {
         read_pattern(pattern, &mut url, &mut arguments).map_err(|fault| format!("{place}.url_pattern: {fault}"))?;
         let chosen =
             |name: &str, otherwise: &Vec<String>| strings(backend.get(name)).unwrap_or_else(|| otherwise.clone());
+        // Said once where it is said for all backends.
+        let from = |name: &str| if backend.contains_key(name) { place } else { around.place };
         for query in chosen("input_query_strings", &around.queries) {
             let argument = argument_name(&query);
             if query == "*" || argument != query || arguments.iter().any(|(known, _)| *known == argument) {
                 self.note(
-                    place,
+                    from("input_query_strings"),
                     &format!("the query parameter {query:?} is left out: it cannot be passed on by itself"),
                 );
                 continue;
@@ -99,7 +101,7 @@ impl Reading<'_> {
         for header in chosen("input_headers", &around.headers) {
             let name = header.to_ascii_lowercase();
             if name == "*" || NEVER_FORWARDED.contains(&name.as_str()) {
-                self.note(place, &format!("the header {header:?} is left out: headers are passed on by name, and not those of a connection"));
+                self.note(from("input_headers"), &format!("the header {header:?} is left out: headers are passed on by name, and not those of a connection"));
             } else {
                 headers.push(name);
             }

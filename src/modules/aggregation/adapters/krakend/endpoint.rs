@@ -75,11 +75,14 @@ impl Reading<'_> {
         for (index, backend) in backends.iter().enumerate() {
             read.push(self.backend(&format!("{}.backend[{index}]", around.place), backend, &around)?);
         }
+        if !around.queries.is_empty() {
+            self.note(&format!("{place}.input_query_strings"), "a parameter that is absent is sent empty");
+        }
         let steps = self.steps(place, &read, is_sequential)?;
         let names: Vec<String> = steps.iter().filter_map(|step| step["as"].as_str().map(str::to_owned)).collect();
         let mut response = answer(&names, &read);
         if encoding == "json-collection" && is_collection(backends[0]) {
-            response.push_str(" | .collection");
+            response.push_str(".collection");
         }
         let mut taken = json!({"path": at, "timeout": span(around.timeout)});
         taken["auth"] = if is_closed { "required" } else { "none" }.into();

@@ -35,21 +35,28 @@ pub(super) fn select(backend: &Map<String, Value>) -> Option<String> {
     let texts = |name: &str| -> Vec<&str> {
         backend.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
     };
-    let mut stages = Vec::new();
-    if is_collection(backend) {
-        stages.push("{collection: .}".to_owned());
-    }
-    if let Some(target) = backend.get("target").and_then(Value::as_str).filter(|target| !target.is_empty()) {
-        stages.push(path(target));
-    }
     let (allow, deny) = (texts("allow"), texts("deny"));
-    let mapping: Vec<(&str, &str)> = backend
+    let mut stages = Vec::new();
+    let mut mapping: Vec<(&str, &str)> = backend
         .get("mapping")
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
         .filter_map(|(from, to)| Some((from.as_str(), to.as_str()?)))
         .collect();
+    let mut collection = "collection";
+    if allow.is_empty() && deny.is_empty() && is_collection(backend) {
+        // Nothing stands between the array's name and its change.
+        if let Some(at) = mapping.iter().position(|(from, _)| *from == collection) {
+            collection = mapping.remove(at).1;
+        }
+    }
+    if is_collection(backend) {
+        stages.push(format!("{{{}: .}}", key(collection)));
+    }
+    if let Some(target) = backend.get("target").and_then(Value::as_str).filter(|target| !target.is_empty()) {
+        stages.push(path(target));
+    }
     let renamed =
         |name: &str| mapping.iter().find(|(from, _)| *from == name).map_or(name.to_owned(), |(_, to)| (*to).to_owned());
     if !allow.is_empty() {
