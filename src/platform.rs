@@ -15,4 +15,6 @@ pub mod redis;
 pub mod resilience;
 pub mod sealing;
 pub mod telemetry;
+pub mod tls;
 pub mod tokens;
+pub mod watch;

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
 
 mod faults;
+mod framing;
 mod messages;
 mod policies;
+mod reload;
 mod support;
+mod upgrades;

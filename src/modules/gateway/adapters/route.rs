@@ -36,6 +36,8 @@ pub(super) struct Route {
     pub(super) body_limit: u64,
     /// Whether the limit is the route's own, which holds for local roles too.
     pub(super) own_body_limit: bool,
+    /// Protocols that a connection may change to.
+    pub(super) upgrade: Vec<String>,
     pub(super) request_headers: HeaderChanges,
     pub(super) response_headers: HeaderChanges,
 }
