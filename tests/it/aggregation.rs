@@ -1,5 +1,6 @@
 //! Many sources, one answer, from outside.
 
+mod answers;
 mod endpoints;
 mod lines;
 mod role;

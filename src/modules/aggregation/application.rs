@@ -1,6 +1,7 @@
 //! The use cases of aggregation, and what they need from outside.
 
 pub(super) mod aggregate;
+pub(super) mod batch;
 pub(super) mod catalogue;
 pub(super) mod error;
 pub(super) mod ports;

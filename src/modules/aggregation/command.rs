@@ -204,7 +204,7 @@ async fn run_endpoint(
             let timeline = timeline.collect();
             Ok(RunOutcome { answer: Ok(answer.response.get().to_owned()), complete: answer.complete, timeline })
         }
-        Err(AggregationError::RequiredSource { name, timeout, reports }) => {
+        Err(AggregationError::RequiredSource { name, timeout, reports, .. }) => {
             let source = |name: &str| {
                 let step = endpoint.steps.iter().find(|step| step.name == name);
                 step.map_or("", |step| step.source.name.as_str())

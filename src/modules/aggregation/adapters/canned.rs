@@ -3,10 +3,7 @@
 //! A source's answer is its body as it stands. An object whose members begin with `$` describes more: `$status` and `$body`
 //! for an answer that is no plain success, `$paths` for answers by the path (with its query) that is called.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -18,8 +15,10 @@ use super::super::{
         ports::{Call, RequestHeaders, SourceAnswer, SourceCaller},
     },
     domain::{
-        data::{Json, take},
-        outcome::{CacheUse, SourceReport, SourceStatus},
+        data::{Json, null, take},
+        outcome::{SourceReport, SourceStatus},
+        paging::{Page, Paging},
+        stream::array,
     },
 };
 
@@ -64,13 +63,13 @@ impl CannedSources {
         Ok(Self { answers: answers.iter().map(read).collect::<Result<_, String>>()? })
     }
 
-    fn answer(&self, source: &Source, call: &Call) -> Result<&Answer, String> {
+    fn answer(&self, source: &Source, url: &str) -> Result<&Answer, String> {
         match self.answers.get(&source.name) {
             None => Err(format!("there is no canned answer for `{}`", source.name)),
             Some(Canned::Same(answer)) => Ok(answer),
             Some(Canned::ByPath(answers)) => {
-                let after_scheme = call.url.find("://").map_or(0, |at| at + 3);
-                let path = call.url[after_scheme..].find('/').map_or("/", |at| &call.url[after_scheme + at..]);
+                let after_scheme = url.find("://").map_or(0, |at| at + 3);
+                let path = url[after_scheme..].find('/').map_or("/", |at| &url[after_scheme + at..]);
                 let without_query = path.split('?').next().unwrap_or(path);
                 let answer = answers.get(path).or_else(|| answers.get(without_query));
                 answer.ok_or_else(|| format!("there is no canned answer for {path}"))
@@ -114,28 +113,43 @@ fn is_described(text: &str) -> bool {
 #[async_trait]
 impl SourceCaller for CannedSources {
     async fn call(&self, source: &Source, call: &Call, _: &RequestHeaders) -> SourceAnswer {
-        let failed = |http_status, detail: String| SourceAnswer {
-            report: SourceReport { http_status, ..SourceReport::failed(SourceStatus::Error, detail) },
-            body: None,
+        let answered = match &source.paging {
+            None => self.one(source, &call.url),
+            Some(paging) => self.pages(source, paging, &call.url),
         };
-        let answer = match self.answer(source, call) {
-            Ok(answer) => answer,
-            Err(detail) => return failed(None, detail),
-        };
+        match answered {
+            Ok((report, body)) => SourceAnswer { report, body: Some(body) },
+            Err(report) => SourceAnswer { report, body: None },
+        }
+    }
+}
+
+impl CannedSources {
+    fn one(&self, source: &Source, url: &str) -> Result<(SourceReport, Json), SourceReport> {
+        let failed =
+            |http_status, detail| SourceReport { http_status, ..SourceReport::failed(SourceStatus::Error, detail) };
+        let answer = self.answer(source, url).map_err(|detail| failed(None, detail))?;
         let status = answer.status;
         let is_success =
             if source.expect.is_empty() { (200..300).contains(&status) } else { source.expect.contains(&status) };
         if !is_success {
-            return failed(Some(status), format!("answered {status}"));
+            return Err(failed(Some(status), format!("answered {status}")));
         }
-        let body = answer.body.clone().unwrap_or_else(super::super::domain::data::null);
-        let report = SourceReport {
-            status: SourceStatus::Ok,
-            http_status: Some(status),
-            duration: Duration::ZERO,
-            cache: CacheUse::Miss,
-            detail: None,
-        };
-        SourceAnswer { report, body: Some(body) }
+        Ok((SourceReport::ok(Some(status)), answer.body.clone().unwrap_or_else(null)))
+    }
+
+    /// The items of all pages that the canned answers lead to.
+    fn pages(&self, source: &Source, paging: &Paging, url: &str) -> Result<(SourceReport, Json), SourceReport> {
+        let failed = |detail: &str| SourceReport::failed(SourceStatus::Error, detail);
+        let (mut next, mut bodies) = (Some(paging.first(url)), Vec::new());
+        while let Some(at) = next.take().filter(|_| bodies.len() < paging.max_pages) {
+            let (_, body) = self.one(source, &at)?;
+            let items = paging.items(&body).ok_or_else(|| failed("a page has no items"))?.len();
+            let page = Page { index: bodies.len(), url: &at, body: &body, items, link: None };
+            next = paging.next(url, page).map_err(failed)?;
+            bodies.push(body);
+        }
+        let items: Vec<&RawValue> = bodies.iter().filter_map(|body| paging.items(body)).flatten().collect();
+        Ok((SourceReport::ok(Some(200)), Json::from(array(items.into_iter()))))
     }
 }

@@ -5,6 +5,7 @@ mod catalogue;
 mod context;
 mod documented;
 mod endpoint;
+mod honest;
 mod problems;
 mod transform;
 mod transform_lines;

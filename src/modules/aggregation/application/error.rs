@@ -45,6 +45,8 @@ pub(crate) enum AggregationError {
         name: String,
         /// Whether it was too slow, rather than wrong.
         timeout: bool,
+        /// When it is worth another try, if it said so.
+        retry_after: Option<Duration>,
         /// What is known of each.
         reports: Reports,
     },

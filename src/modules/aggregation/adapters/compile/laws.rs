@@ -21,7 +21,7 @@ use crate::{
         },
         domain::{
             data::take,
-            outcome::{CacheUse, SourceReport, SourceStatus},
+            outcome::{SourceReport, SourceStatus},
         },
     },
 };
@@ -64,14 +64,7 @@ fn answer(is_ok: bool, body: &Value) -> SourceAnswer {
     if !is_ok {
         return SourceAnswer { report: SourceReport::failed(SourceStatus::Error, "failed"), body: None };
     }
-    let report = SourceReport {
-        status: SourceStatus::Ok,
-        http_status: Some(200),
-        duration: Duration::ZERO,
-        cache: CacheUse::Miss,
-        detail: None,
-    };
-    SourceAnswer { report, body: Some(take(body.to_string().into_bytes()).unwrap()) }
+    SourceAnswer { report: SourceReport::ok(Some(200)), body: Some(take(body.to_string().into_bytes()).unwrap()) }
 }
 
 fn catalogue(steps: &[Made], timeout: &str) -> Catalogue {

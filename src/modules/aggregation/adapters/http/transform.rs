@@ -86,7 +86,7 @@ pub(super) async fn transform(
     metrics::counter!("business_operations_total", "operation" => "transform", "outcome" => told).increment(1);
     let transformed = outcome?;
     let meta = Meta { rules: transformed.rules, duration_ms: whole_millis(transformed.duration) };
-    json(&Body { data: &transformed.data, meta }, None)
+    json(&Body { data: &transformed.data, meta })
 }
 
 struct Asked<'a> {
