@@ -56,6 +56,7 @@ async fn messages_go_both_ways() {
     assert!(open.contains("upstream_tunnels_active{upstream=\"u\"} 1"), "{open}");
     socket.close(None).await.unwrap();
     while let Some(Ok(_)) = socket.next().await {}
+    drop(socket);
     tokio::time::sleep(Duration::from_millis(200)).await;
     let closed = app.get("/metrics").send().await.text();
     assert!(closed.contains("upstream_tunnels_active{upstream=\"u\"} 0"), "{closed}");
