@@ -14,5 +14,6 @@ pub mod random;
 pub mod redis;
 pub mod resilience;
 pub mod sealing;
+pub mod shared_cache;
 pub mod telemetry;
 pub mod tokens;

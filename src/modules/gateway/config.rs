@@ -1,6 +1,10 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod cache;
+
 use std::{collections::BTreeMap, fmt};
+
+pub use cache::{CacheConfig, RouteCacheConfig};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -27,6 +31,9 @@ pub struct GatewayConfig {
     pub api_prefix: String,
     /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
     pub breaker: BreakerConfig,
+    /// `[gateway.cache]`.
+    #[serde(default)]
+    pub cache: CacheConfig,
     /// `[[gateway.upstreams]]`.
     #[serde(default)]
     pub upstreams: Vec<UpstreamConfig>,
@@ -274,6 +281,8 @@ pub struct RouteConfig {
     pub timeout: Option<Span>,
     /// The largest request body; absent: the server's.
     pub body_limit: Option<ByteSize>,
+    /// What is kept of answers; absent: nothing.
+    pub cache: Option<RouteCacheConfig>,
     /// Changes to the request's headers.
     #[serde(default)]
     pub request_headers: HeaderRules,

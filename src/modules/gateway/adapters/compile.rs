@@ -1,5 +1,6 @@
 //! From the configuration to what requests meet: routes, limits, upstreams. Every fault is told at once.
 
+mod cache;
 mod headers;
 mod routes;
 mod upstreams;
@@ -46,6 +47,7 @@ pub(super) struct Surroundings<'a> {
 pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Result<Compiled, Vec<SettingFault>> {
     let mut compiler = Compiler { config, around, faults: Vec::new(), targets: 0, upstreams: Vec::new() };
     compiler.check_general();
+    compiler.check_cache();
     compiler.upstreams();
     let default_limit = compiler.default_limit();
     let mut routes = compiler.built_in(default_limit.as_ref());
@@ -191,6 +193,7 @@ fn plain_route(
         timeout: None,
         body_limit: around.body_limit,
         own_body_limit: false,
+        cache: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
     }

@@ -16,6 +16,7 @@ use actix_web::{
 };
 
 use super::{
+    cache::{self, Cache},
     checks, identity,
     limiter::{Limiter, Policy},
     outgoing::Outgoing,
@@ -48,6 +49,7 @@ pub(super) struct Shared {
     pub(super) upstreams: Vec<Arc<Upstream>>,
     pub(super) targets: usize,
     pub(super) limiter: Limiter,
+    pub(super) cache: Arc<Cache>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
@@ -269,6 +271,25 @@ async fn pass(
     };
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
     let deadline = route.timeout.map(|timeout| Instant::now() + timeout);
+
+    // Cache: what is kept of earlier answers, after it is certain that the request may have one.
+    if let Some(rules) = &route.cache {
+        let (cache, principal) = (&shared.cache, principal.as_ref());
+        let outgoing = &outgoing;
+        let call = cache::Call {
+            cache,
+            rules,
+            route: &route,
+            upstream,
+            pool,
+            outgoing,
+            principal,
+            hash_key,
+            deadline,
+            path: &path,
+        };
+        return cache::answer(&call).await.map(Way::Answered);
+    }
     proxy::call(upstream, pool, &outgoing, hash_key, deadline).await.map(Way::Answered)
 }
 

@@ -12,6 +12,7 @@ use utoipa::OpenApi as _;
 
 use super::{
     admin::{AdminApi, SharedHandle, list_upstreams},
+    cache::{self, Cache, CacheApi},
     compile::{Compiled, Surroundings, compile},
     explain::{self, Explanation, RouteSummary},
     health,
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
     modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
-    platform::{http::api_keys::ApiKeys, random::SystemRandom, tokens::TokenVerifier},
+    platform::{http::api_keys::ApiKeys, random::SystemRandom, shared_cache::SharedCache, tokens::TokenVerifier},
 };
 
 /// What the gateway is made of.
@@ -40,6 +41,8 @@ pub struct GatewayParts<'a> {
     pub verifier: Arc<TokenVerifier>,
     /// Verifies API keys.
     pub api_keys: Arc<ApiKeys>,
+    /// What instances keep of answers for each other.
+    pub shared_cache: Option<Arc<dyn SharedCache>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -82,7 +85,8 @@ impl Gateway {
             table: compiled.table,
             upstreams: compiled.upstreams,
             targets: compiled.targets,
-            limiter: Limiter::new(parts.config.rate_limit_keys, parts.clock),
+            limiter: Limiter::new(parts.config.rate_limit_keys, parts.clock.clone()),
+            cache: Cache::new(&parts.config.cache, parts.shared_cache, parts.clock, parts.random),
             verifier: parts.verifier,
             api_keys: parts.api_keys,
             trusted_proxies: parts.trusted_proxies,
@@ -90,7 +94,8 @@ impl Gateway {
             security_headers: parts.config.security_headers,
         });
         let checked = shared.upstreams.iter().filter(|upstream| upstream.health.is_some());
-        let tasks = checked.map(|upstream| tokio::spawn(health::watch(upstream.clone()))).collect();
+        let mut tasks: Vec<_> = checked.map(|upstream| tokio::spawn(health::watch(upstream.clone()))).collect();
+        tasks.extend(cache::hear(&shared.cache));
         Ok(Self { shared, admin_prefix: parts.config.admin_prefix.clone(), tasks: Mutex::new(tasks) })
     }
 
@@ -103,7 +108,11 @@ impl Gateway {
     pub fn configure(&self, service: &mut web::ServiceConfig) {
         let data = web::Data::new(SharedHandle(self.shared.clone()));
         let path = format!("{}/upstreams", self.admin_prefix);
-        service.service(web::resource(path).app_data(data).route(web::get().to(list_upstreams)));
+        service.service(web::resource(path).app_data(data.clone()).route(web::get().to(list_upstreams)));
+        let path = format!("{}/cache", self.admin_prefix);
+        service.service(web::resource(path).app_data(data.clone()).route(web::get().to(cache::show_cache)));
+        let path = format!("{}/cache/purge", self.admin_prefix);
+        service.service(web::resource(path).app_data(data).route(web::post().to(cache::purge_cache)));
     }
 
     /// Ends the background tasks, and waits until they have.
@@ -170,6 +179,7 @@ impl<'a> RoutePlan<'a> {
 /// The administration's part of the OpenAPI document, at the prefix where it is served.
 pub fn openapi(config: &GatewayConfig) -> utoipa::openapi::OpenApi {
     let mut document = AdminApi::openapi();
+    document.merge(CacheApi::openapi());
     let paths = std::mem::take(&mut document.paths.paths);
     let moved = paths.into_iter().map(|(path, item)| (path.replacen("/admin", &config.admin_prefix, 1), item));
     document.paths.paths = moved.collect();
