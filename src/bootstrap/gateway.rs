@@ -42,6 +42,7 @@ impl Placed {
                 roles: role_routes(&shared.config, |role| shared.roles.has(role)),
                 verifier: shared.verifier.clone(),
                 api_keys: shared.api_keys.clone(),
+                shared_cache: shared_cache(shared)?,
                 clock: shared.clock.clone(),
                 random: shared.random.clone(),
             })
@@ -129,6 +130,25 @@ impl Reload for ByAdministration {
             Err(Refusal::Failed(why)) => Err(ReloadFault::Failed(why)),
         }
     }
+}
+
+/// What instances keep for each other: Redis where that is configured.
+#[cfg(feature = "gateway")]
+fn shared_cache(shared: &Shared) -> Result<Option<Arc<dyn crate::platform::shared_cache::SharedCache>>, StartError> {
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &shared.config.redis {
+        let settings = crate::platform::redis::RedisSettings {
+            url: redis.url.clone(),
+            prefix: redis.prefix.clone(),
+            connect_timeout: redis.connect_timeout.get(),
+            response_timeout: redis.response_timeout.get(),
+        };
+        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
+        let cache = crate::platform::redis::RedisSharedCache::start(&settings).map_err(wrong)?;
+        return Ok(Some(Arc::new(cache)));
+    }
+    let _ = shared;
+    Ok(None)
 }
 
 /// Where the front door's role paths lead.

@@ -2,6 +2,7 @@
 
 mod admin;
 mod balance;
+mod cache;
 mod checks;
 mod compile;
 mod connection;

@@ -1,9 +1,12 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod cache;
 mod protocol;
 mod reload;
 
 use std::{collections::BTreeMap, fmt};
+
+pub use cache::{CacheConfig, RouteCacheConfig};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -36,6 +39,9 @@ pub struct GatewayConfig {
     pub reload: ReloadConfig,
     /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
     pub breaker: BreakerConfig,
+    /// `[gateway.cache]`.
+    #[serde(default)]
+    pub cache: CacheConfig,
     /// `[[gateway.upstreams]]`.
     #[serde(default)]
     pub upstreams: Vec<UpstreamConfig>,
@@ -291,6 +297,8 @@ pub struct RouteConfig {
     /// Protocols that a connection may change to, such as `websocket`.
     #[serde(default)]
     pub upgrade: Vec<String>,
+    /// What is kept of answers; absent: nothing.
+    pub cache: Option<RouteCacheConfig>,
     /// Changes to the request's headers.
     #[serde(default)]
     pub request_headers: HeaderRules,

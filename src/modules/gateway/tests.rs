@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
 
+mod cache;
 mod faults;
 mod framing;
 mod messages;

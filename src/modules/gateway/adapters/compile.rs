@@ -1,5 +1,6 @@
 //! From the configuration to what requests meet: routes, limits, upstreams. Every fault is told at once.
 
+mod cache;
 mod headers;
 mod protocol;
 mod routes;
@@ -50,6 +51,7 @@ pub(super) struct Surroundings<'a> {
 pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Result<Compiled, Vec<SettingFault>> {
     let mut compiler = Compiler { config, around, faults: Vec::new(), upstreams: Vec::new() };
     compiler.check_general();
+    compiler.check_cache();
     compiler.upstreams();
     let default_limit = compiler.default_limit();
     let mut routes = compiler.built_in(default_limit.as_ref());
@@ -196,6 +198,7 @@ fn plain_route(
         body_limit: around.body_limit,
         own_body_limit: false,
         upgrade: Vec::new(),
+        cache: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
     }

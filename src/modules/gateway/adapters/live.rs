@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use tokio::task::JoinHandle;
 
 use super::{
+    cache::{self, Cache},
     compile::{Surroundings, compile},
     health,
     limiter::Limiter,
@@ -31,6 +32,8 @@ pub(super) struct Ground {
     pub(super) roles: Vec<RoleRoute>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
+    /// What is kept of answers.
+    pub(super) cache: Arc<Cache>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     /// When the gateway's own time begins.
@@ -46,6 +49,8 @@ pub(super) struct Live {
     ground: Ground,
     current: ArcSwap<Shared>,
     checks: Mutex<Vec<Check>>,
+    /// Hears what other instances forget.
+    hearing: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The health checks of one upstream.
@@ -59,7 +64,8 @@ impl Live {
     pub(super) fn start(ground: Ground, config: &GatewayConfig) -> Result<Self, Vec<SettingFault>> {
         let shared = Arc::new(ground.build(config, None)?);
         let checks = checks(Vec::new(), &shared.upstreams);
-        Ok(Self { ground, current: ArcSwap::new(shared), checks: Mutex::new(checks) })
+        let hearing = Mutex::new(cache::hear(&ground.cache));
+        Ok(Self { ground, current: ArcSwap::new(shared), checks: Mutex::new(checks), hearing })
     }
 
     /// What a request that comes now is served by.
@@ -88,10 +94,11 @@ impl Live {
         Ok(())
     }
 
-    /// Ends the health checks; gives their tasks to wait for.
+    /// Ends the background tasks; gives them to wait for.
     pub(super) fn end(&self) -> Vec<JoinHandle<()>> {
         let checks: Vec<Check> = self.checks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-        let tasks: Vec<_> = checks.into_iter().map(|check| check.task).collect();
+        let hearing = self.hearing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let tasks: Vec<_> = checks.into_iter().map(|check| check.task).chain(hearing).collect();
         for task in &tasks {
             task.abort();
         }
@@ -119,6 +126,7 @@ impl Ground {
             table: compiled.table,
             upstreams: compiled.upstreams,
             limiter,
+            cache: self.cache.clone(),
             verifier: self.verifier.clone(),
             api_keys: self.api_keys.clone(),
             trusted_proxies: self.trusted_proxies.clone(),

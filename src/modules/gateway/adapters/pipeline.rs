@@ -16,6 +16,7 @@ use actix_web::{
 };
 
 use super::{
+    cache::{self, Cache},
     checks,
     hygiene::value_to_back,
     identity,
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
     pub(super) limiter: Arc<Limiter>,
+    pub(super) cache: Arc<Cache>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
@@ -298,6 +300,27 @@ async fn pass(
     };
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
     let deadline = route.timeout.map(|timeout| Instant::now() + timeout);
+
+    // Cache: what is kept of earlier answers, after it is certain that the request may have one. What a client with a
+    // certificate is told may be for that client alone (RFC 9440 §3.3), and a changed protocol is no answer to keep.
+    let is_for_all = outgoing.client_certificate.is_none() || !request.method().is_safe();
+    if let Some(rules) = route.cache.as_ref().filter(|_| is_for_all && outgoing.upgrade.is_none()) {
+        let (cache, principal) = (&shared.cache, principal.as_ref());
+        let outgoing = &outgoing;
+        let call = cache::Call {
+            cache,
+            rules,
+            route: &route,
+            upstream,
+            pool,
+            outgoing,
+            principal,
+            hash_key,
+            deadline,
+            path: &path,
+        };
+        return cache::answer(&call).await.map(Way::Answered);
+    }
     proxy::call(upstream, pool, &outgoing, hash_key, deadline).await.map(Way::Answered)
 }
 

@@ -7,7 +7,7 @@ use actix_web::http::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::{limiter::Policy, template::Template};
+use super::{cache::CacheRules, limiter::Policy, template::Template};
 use crate::{
     kernel::Role,
     modules::gateway::{config::RouteAuth, domain::host::HostPattern},
@@ -38,6 +38,8 @@ pub(super) struct Route {
     pub(super) own_body_limit: bool,
     /// Protocols that a connection may change to.
     pub(super) upgrade: Vec<String>,
+    /// What is kept of its answers; `None`: nothing.
+    pub(super) cache: Option<Arc<CacheRules>>,
     pub(super) request_headers: HeaderChanges,
     pub(super) response_headers: HeaderChanges,
 }

@@ -8,6 +8,7 @@ use utoipa::OpenApi as _;
 
 use super::{
     admin::{AdminApi, SharedHandle, list_upstreams},
+    cache::{self, Cache, CacheApi},
     compile::{Compiled, Surroundings, compile},
     explain::{self, Explanation, RouteSummary},
     live::{Ground, Live},
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
     modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
-    platform::{http::api_keys::ApiKeys, random::SystemRandom, tokens::TokenVerifier},
+    platform::{http::api_keys::ApiKeys, random::SystemRandom, shared_cache::SharedCache, tokens::TokenVerifier},
 };
 
 /// What the gateway is made of.
@@ -36,6 +37,8 @@ pub struct GatewayParts<'a> {
     pub api_keys: Arc<ApiKeys>,
     /// Whether the listener speaks TLS.
     pub secure: bool,
+    /// What instances keep of answers for each other.
+    pub shared_cache: Option<Arc<dyn SharedCache>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -66,7 +69,9 @@ impl Gateway {
     /// the gateway's metrics are registered here, once.
     #[expect(clippy::unused_async, reason = "the health checks need a runtime to begin in")]
     pub async fn start(parts: GatewayParts<'_>) -> Result<Self, StartError> {
+        let cache = Cache::new(&parts.config.cache, parts.shared_cache, parts.clock.clone(), parts.random.clone());
         let ground = Ground {
+            cache,
             body_limit: parts.body_limit,
             trusted_proxies: parts.trusted_proxies,
             roles: parts.roles,
@@ -104,11 +109,16 @@ impl Gateway {
     pub fn configure(&self, service: &mut web::ServiceConfig) {
         let data = web::Data::new(SharedHandle(self.live.clone()));
         let path = |name: &str| format!("{}/{name}", self.admin_prefix);
-        service.service(web::resource(path("upstreams")).app_data(data).route(web::get().to(list_upstreams))).service(
-            web::resource(path("reload"))
-                .app_data(web::Data::from(self.reloader.clone()))
-                .route(web::post().to(reload)),
-        );
+        service
+            .service(web::resource(path("upstreams")).app_data(data.clone()).route(web::get().to(list_upstreams)))
+            .service(
+                web::resource(path("reload"))
+                    .app_data(web::Data::from(self.reloader.clone()))
+                    .route(web::post().to(reload)),
+            );
+        let show = web::resource(path("cache")).app_data(data.clone()).route(web::get().to(cache::show_cache));
+        let purge = web::resource(path("cache/purge")).app_data(data).route(web::post().to(cache::purge_cache));
+        service.service(show).service(purge);
     }
 
     /// Ends the background tasks, and waits until they have.
@@ -171,6 +181,7 @@ impl<'a> RoutePlan<'a> {
 /// The administration's part of the OpenAPI document, at the prefix where it is served.
 pub fn openapi(config: &GatewayConfig) -> utoipa::openapi::OpenApi {
     let mut document = AdminApi::openapi();
+    document.merge(CacheApi::openapi());
     let paths = std::mem::take(&mut document.paths.paths);
     let moved = paths.into_iter().map(|(path, item)| (path.replacen("/admin", &config.admin_prefix, 1), item));
     document.paths.paths = moved.collect();

@@ -103,6 +103,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
         verifier: verifier(),
         api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
+        shared_cache: None,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })
