@@ -9,11 +9,13 @@ pub mod demo;
 mod gateway;
 mod openapi;
 mod process;
+mod reload;
 mod remote;
 mod roles;
 mod routes;
 mod serve;
 mod server;
+mod tls;
 mod token_feed;
 
 pub use administration::{MigrationView, administration, migrate_down, migrate_up, migrations};

@@ -16,4 +16,6 @@ pub mod resilience;
 pub mod sealing;
 pub mod shared_cache;
 pub mod telemetry;
+pub mod tls;
 pub mod tokens;
+pub mod watch;

@@ -9,6 +9,7 @@ use crate::{
 /// Every fault of a configuration that reads well, from every module that is compiled in.
 pub fn check(config: &Config) -> Vec<SettingFault> {
     let mut faults = config.check();
+    faults.extend(super::tls::check(&config.server));
     faults.extend(crate::modules::auth::check(&config.auth));
     #[cfg(not(feature = "redis"))]
     if config.redis.is_some() {

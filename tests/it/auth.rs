@@ -5,6 +5,7 @@ mod administration;
 mod api_keys;
 mod authorize;
 mod bodies;
+mod captcha;
 mod codes;
 mod device;
 mod lockout;

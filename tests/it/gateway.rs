@@ -7,6 +7,7 @@ mod headers;
 mod limits;
 mod paths;
 mod policies;
+mod reload;
 mod streaming;
 
 /// A configuration with one upstream, `u`, served under `/u`.

@@ -138,6 +138,8 @@ pub struct CreateClient {
     pub scopes: Vec<String>,
     /// Its public keys, a JWK Set, when it signs instead of sending a secret.
     pub jwks: Option<String>,
+    /// Whether its authorization requests have to be pushed (RFC 9126 §6).
+    pub require_pushed_requests: bool,
 }
 
 /// A client, and its new secret when it has one.
@@ -168,6 +170,8 @@ pub struct ClientView {
     pub scope: String,
     /// Its public keys.
     pub jwks: Option<serde_json::Value>,
+    /// Whether its authorization requests have to be pushed (RFC 9126 §6).
+    pub require_pushed_authorization_requests: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it last changed.

@@ -8,6 +8,7 @@ mod audit;
 mod authenticate;
 mod captcha;
 mod check_api_key;
+mod deliver_mails;
 mod failure;
 mod idempotency;
 mod import_users;
@@ -40,6 +41,7 @@ pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use captcha::Captcha;
 pub(crate) use check_api_key::{CheckApiKey, RECALLED};
+pub(crate) use deliver_mails::{DeliverMails, Delivery};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use import_users::ImportUsers;
@@ -54,13 +56,14 @@ pub(crate) use password_policy::PasswordPolicy;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
-    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, Changed, Claim,
-    ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation, ConsentRepository,
-    DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, IdGrant, IdHint, IdempotencyStore,
-    InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
-    OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationFeed,
-    RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository, SessionRepository,
-    TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository, Verdict,
+    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, CarryFault, Changed,
+    Claim, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation, ConsentRepository,
+    DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, HeldEntry, Hold, IdGrant, IdHint,
+    IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail,
+    MailCarrier, Mailer, OneTimePasswords, Outbox, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered,
+    RegistrationMails, RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation,
+    SavedRole, SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserImportStore,
+    UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

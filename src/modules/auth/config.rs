@@ -162,6 +162,8 @@ pub struct LockoutConfig {
 pub struct ApiKeysConfig {
     /// The most keys of one user.
     pub per_user: u32,
+    /// How long a key that was revoked, or has expired, is still listed before it is taken away.
+    pub kept_for: Span,
 }
 
 /// `[auth.idempotency]`.
@@ -234,6 +236,8 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
         must(false, &key, fault);
     }
     must(config.api_keys.per_user >= 1, "api_keys.per_user", "expected at least 1");
+    // Verifiers have to hear of a revoked key before it is gone.
+    must(config.api_keys.kept_for.get().as_secs() >= 3_600, "api_keys.kept_for", "expected at least 1h");
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
     must(config.lockout.client_factor >= 2, "lockout.client_factor", "expected at least 2");

@@ -15,6 +15,7 @@ mod email_token;
 mod interaction;
 mod lockout;
 mod name;
+mod outbox;
 mod password;
 mod password_owner;
 mod permission;
@@ -43,6 +44,7 @@ pub(crate) use email_token::{
 pub(crate) use interaction::{Interaction, InteractionKind};
 pub(crate) use lockout::{Failures, LockoutRule};
 pub(crate) use name::DisplayName;
+pub(crate) use outbox::{Channel, OutboxEntry, RetryRule};
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use password_owner::PasswordOwner;
 pub(crate) use permission::Permission;

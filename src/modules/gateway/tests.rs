@@ -4,6 +4,9 @@
 
 mod cache;
 mod faults;
+mod framing;
 mod messages;
 mod policies;
+mod reload;
 mod support;
+mod upgrades;

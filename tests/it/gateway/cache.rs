@@ -57,7 +57,12 @@ async fn answers_are_kept_and_purged(#[values(AllInOne, Split)] topology: Topolo
     let state = app.get("/admin/cache").bearer(&admin).send().await.must_be(200).json();
     assert_eq!((&state["urls"], &state["hits"], &state["shared"]), (&json!(1), &json!(4), &json!(false)), "{state}");
 
-    for body in [json!({"key": format!("{}/u/a?b=c", app.url)}), json!({"tag": "all"}), json!({"prefix": app.url}), json!({"all": true})] {
+    for body in [
+        json!({"key": format!("{}/u/a?b=c", app.url)}),
+        json!({"tag": "all"}),
+        json!({"prefix": app.url}),
+        json!({"all": true}),
+    ] {
         let before = backend.requests().await.len();
         app.post("/admin/cache/purge").bearer(&user).json(&body).send().await.problem(403, "forbidden");
         app.get("/u/a?b=c").send().await.must_be(200);
@@ -124,7 +129,9 @@ async fn instances_share_what_they_keep_and_forget_together() {
     for at_first in [true, false] {
         app.get("/u/a").send().await.must_be(200);
         at_twin(&app, "/u/a").await.must_be(200);
-        let change = if at_first { app.post("/u/a") } else {
+        let change = if at_first {
+            app.post("/u/a")
+        } else {
             let host = app.url.trim_start_matches("http://");
             app.call_role("twin", Method::POST, "/u/a").header("host", host)
         };

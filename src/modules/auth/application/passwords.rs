@@ -7,9 +7,9 @@ use super::{
     RevocationSink, Settings, TokenSigner, UserRepository, Verdict, verify_email::mailed_code_hash,
 };
 use crate::{
-    kernel::{Clock, Principal, Random},
+    kernel::{Clock, Principal, Random, UserId},
     modules::auth::domain::{
-        Actor, Email, EmailPurpose, Origin, Outcome, PasswordOwner, PlainPassword, RESEND_INTERVAL, UserStatus,
+        Actor, Email, EmailPurpose, Origin, Outcome, PasswordOwner, PlainPassword, RESEND_INTERVAL, User, UserStatus,
     },
 };
 
@@ -83,23 +83,32 @@ impl ManagePasswords {
         outcome
     }
 
+    /// For an address without a user who may have one the same is done, to no effect.
     async fn mail_link(&self, email: &Email, origin: &Origin) -> Result<(), Failure> {
-        let Some(user) = self.users.find_by_email(email).await? else { return Ok(()) };
-        if !matches!(user.status, UserStatus::Active | UserStatus::Pending) {
-            return Ok(());
+        let has_password = |user: &User| matches!(user.status, UserStatus::Active | UserStatus::Pending);
+        let user = self.users.find_by_email(email).await?.filter(has_password);
+        let id = user.as_ref().map_or_else(|| UserId::new(&*self.clock, &*self.random), |user| user.id);
+        let purpose = EmailPurpose::PasswordReset;
+        let token = MailedToken::new((id, email), purpose, &*self.tokens, &*self.clock, &*self.random);
+        let mail = self.mailer.write(&token.reset_mail(email, &self.settings.issuer));
+        let refusal = if user.is_none() {
+            self.users.rehearse_email_token(&token.kept, &mail, RESEND_INTERVAL).await?;
+            Some("no-account")
+        } else if self.users.keep_email_token(&token.kept, Some(&mail), RESEND_INTERVAL).await? {
+            None
+        } else {
+            Some("mailed-recently")
+        };
+        // One line whatever became of it: an address with an account must not answer later.
+        let outcome = if refusal.is_none() { Outcome::Success } else { Outcome::Failure };
+        let mut line = self.audit.entry(Actor::Anonymous, origin, "password.reset_requested", outcome);
+        if let Some(user) = user {
+            line = line.target("user", user.id);
         }
-        let whose = (user.id, &user.email);
-        let token = MailedToken::new(whose, EmailPurpose::PasswordReset, &*self.tokens, &*self.clock, &*self.random);
-        match self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await {
-            Ok(true) => {
-                self.mailer.post(token.reset_mail(&user.email, &self.settings.issuer));
-                let line = self.audit.entry(Actor::Anonymous, origin, "password.reset_requested", Outcome::Success);
-                line.target("user", user.id).write().await;
-            }
-            Ok(false) => {}
-            // An error would tell that there is an account.
-            Err(error) => tracing::warn!(event = "password_reset_mail_failed", user_id = %user.id, %error),
+        if let Some(reason) = refusal {
+            line = line.detail("reason", reason);
         }
+        line.write().await;
         Ok(())
     }
 

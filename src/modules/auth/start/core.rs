@@ -17,7 +17,7 @@ use crate::{
         api::Administration,
         application::{
             AdministerKeys, AdministerUsers, Audit, ImportUsers, ManageClients, OAuthSettings, PasswordHasher,
-            PasswordPolicy, Registration, RevocationSink, Settings, TokenSigner,
+            PasswordPolicy, Registration, RevocationSink, Settings, TokenSigner, oauth::IssueIdToken,
         },
         config::{self, AuthConfig},
     },
@@ -83,6 +83,15 @@ impl Core {
             policy,
             settings,
         })
+    }
+
+    pub(super) fn id_tokens(&self, clock: &Arc<dyn Clock>) -> IssueIdToken {
+        IssueIdToken { issuer: self.issuer.clone(), clock: clock.clone(), settings: self.settings.clone() }
+    }
+
+    /// The same, with so many mails that may wait.
+    pub(super) fn with_mails(self, most: u32) -> Self {
+        Self { store: Arc::new(Store::with_outbox(self.database.clone(), u64::from(most))), ..self }
     }
 
     pub(super) fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {

@@ -38,6 +38,8 @@ pub(super) struct Route {
     pub(super) own_body_limit: bool,
     /// What is kept of its answers; `None`: nothing.
     pub(super) cache: Option<Arc<CacheRules>>,
+    /// Protocols that a connection may change to.
+    pub(super) upgrade: Vec<String>,
     pub(super) request_headers: HeaderChanges,
     pub(super) response_headers: HeaderChanges,
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     Store, email_tokens,
     entities::{recovery_code, session, totp_factor, user, user_role},
-    roles, sessions,
+    page, roles, sessions,
     users::{roles_of, user_of},
 };
 use crate::{
@@ -42,15 +42,16 @@ impl UserDirectory for Store {
             let roles = roles_of(self.database.reader(), rows.iter().map(|row| row.id)).await?;
             Ok((rows, roles))
         };
-        let (mut rows, mut roles) = self.database.run("list_users", find).await?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
-        let items = rows.into_iter().map(|row| {
-            let roles = roles.remove(&row.id).unwrap_or_default();
-            user_of(row, &roles)
-        });
-        Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor })
+        let (rows, mut roles) = self.database.run("list_users", find).await?;
+        page::cut(
+            rows,
+            limit,
+            |row| row.id.to_string(),
+            |row| {
+                let roles = roles.remove(&row.id).unwrap_or_default();
+                user_of(row, &roles)
+            },
+        )
     }
 
     async fn change(&self, wanted: &Administered) -> Result<Changed, PortError> {

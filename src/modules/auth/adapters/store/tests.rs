@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use vestibule_migration::auth::Migrator;
 
 use super::{KeptKey, Store, memory::MemoryStore, suite};
@@ -216,6 +216,19 @@ async fn what_has_expired_is_purged(database: Database) {
     assert_eq!(store.purge(now).await, Ok(false));
     assert!(SessionRepository::find(&store, alive).await.unwrap().is_some());
     assert!(SessionRepository::find(&store, ended).await.unwrap().is_none());
+    let [alive, expired, revoked] = suite::api_keys_of_three_ages(&store).await;
+    let rows = async || {
+        let mut kept = Vec::new();
+        for id in [alive, expired, revoked] {
+            kept.push(super::entities::api_key::Entity::find_by_id(id.0).one(store.database.reader()).await.unwrap());
+        }
+        kept.into_iter().map(|row| row.is_some()).collect::<Vec<_>>()
+    };
+    let over = chrono::DateTime::from_timestamp(1_800_000_100, 0).unwrap();
+    assert_eq!(store.purge_api_keys(over).await, Ok(false));
+    assert_eq!(rows().await, [true, true, true], "a while after their end");
+    assert_eq!(store.purge_api_keys(over + chrono::TimeDelta::seconds(200)).await, Ok(false));
+    assert_eq!(rows().await, [true, false, false]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,4 +240,20 @@ async fn purging_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn purging_on_postgres() {
     what_has_expired_is_purged(postgres("suite_purge").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_in_memory() {
+    suite::outbox::outbox(Arc::new(MemoryStore::default()), super::memory::outbox::MOST as u64).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    suite::outbox::outbox(Arc::new(Store::with_outbox(sqlite(&folder).await, 25)), 25).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_on_postgres() {
+    suite::outbox::outbox(Arc::new(Store::with_outbox(postgres("suite_outbox").await, 25)), 25).await;
 }

@@ -36,7 +36,7 @@ impl AdministerUsers {
         let whose = (user.id, &user.email);
         let token = MailedToken::new(whose, EmailPurpose::PasswordReset, &*self.tokens, &*self.clock, &*self.random);
         // The interval keeps strangers from sending mails; an operator may have as many links as wanted.
-        self.users.keep_email_token(&token.kept, TimeDelta::zero()).await?;
+        self.users.keep_email_token(&token.kept, None, TimeDelta::zero()).await?;
         let by = Administrator::command_line();
         let line = self.audit.entry(by.actor, &by.origin, "password.reset_requested", Outcome::Success);
         line.target("user", user.id).write().await;

@@ -90,7 +90,7 @@ pub(in crate::modules::gateway::adapters) async fn show_cache(
     shared: web::Data<SharedHandle>,
 ) -> Result<HttpResponse, Problem> {
     caller.must(READ)?;
-    Ok(HttpResponse::Ok().json(shared.0.cache.state()))
+    Ok(HttpResponse::Ok().json(shared.0.current().cache.state()))
 }
 
 /// Forgets, at every instance.
@@ -118,7 +118,7 @@ pub(in crate::modules::gateway::adapters) async fn purge_cache(
     caller.must(WRITE)?;
     let purge = read(body)?;
     tracing::info!(event = "cache_purged", what = ?purge);
-    Ok(HttpResponse::Ok().json(Purged { purged: shared.0.cache.purge(purge) }))
+    Ok(HttpResponse::Ok().json(Purged { purged: shared.0.current().cache.purge(purge) }))
 }
 
 /// What the body names: exactly one.

@@ -43,7 +43,7 @@ impl Compiler<'_> {
         }
         let limit = match &config.rate_limit {
             None => default.cloned(),
-            Some(own) => self.limit(&key("rate_limit"), number as u64 + 1, &config.name, own),
+            Some(own) => self.limit(&key("rate_limit"), &config.name, &config.name, own),
         };
         if config.auth == RouteAuth::None && !(config.roles.is_empty() && config.scopes.is_empty()) {
             self.fault(key("auth"), "roles and scopes need auth = \"required\" or \"optional\"");
@@ -52,6 +52,7 @@ impl Compiler<'_> {
             self.fault(key("timeout"), "expected more than no time");
         }
         let cache = self.cache(number, config, to);
+        self.upgrade(&key("upgrade"), config);
         let methods = self.methods(&key("methods"), config.methods.as_deref());
         let hosts = self.hosts(&key("hosts"), &config.hosts);
         let headers = self.conditions(&key("headers"), config);
@@ -75,6 +76,7 @@ impl Compiler<'_> {
             body_limit: config.body_limit.map_or(self.around.body_limit, |limit| limit.0),
             own_body_limit: config.body_limit.is_some(),
             cache,
+            upgrade: config.upgrade.clone(),
             request_headers,
             response_headers,
         })

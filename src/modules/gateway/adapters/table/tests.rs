@@ -26,6 +26,7 @@ fn route(name: &str, pattern: &str) -> Route {
         body_limit: 0,
         own_body_limit: false,
         cache: None,
+        upgrade: Vec::new(),
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
     }

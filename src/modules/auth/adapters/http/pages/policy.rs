@@ -10,6 +10,8 @@ pub(super) struct Policy<'a> {
     pub(super) logo: Option<&'a str>,
     /// Where the answer to the page's form leads in the end, if elsewhere.
     pub(super) leads_to: Option<&'a str>,
+    /// Where the page's riddle comes from, if it has one.
+    pub(super) riddle: Option<&'static str>,
 }
 
 impl Policy<'_> {
@@ -17,8 +19,11 @@ impl Policy<'_> {
     pub(super) fn header(&self) -> String {
         let logo = self.logo.and_then(source).map(|source| format!(" {source}")).unwrap_or_default();
         let target = self.leads_to.and_then(source).map(|source| format!(" {source}")).unwrap_or_default();
+        let (style, riddle) = self.riddle.map_or_else(Default::default, |from| {
+            (format!(" {from}"), format!("script-src {from}; frame-src {from}; connect-src {from}; "))
+        });
         format!(
-            "default-src 'none'; style-src 'nonce-{}'; img-src 'self' data:{logo}; form-action 'self'{target}; \
+            "default-src 'none'; {riddle}style-src 'nonce-{}'{style}; img-src 'self' data:{logo}; form-action 'self'{target}; \
              frame-ancestors 'none'; base-uri 'none'",
             self.nonce
         )
@@ -44,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_policy_names_what_is_needed_and_no_more() {
-        let bare = Policy { nonce: "n", logo: Some("/logo.svg"), leads_to: None };
+        let bare = Policy { nonce: "n", logo: Some("/logo.svg"), leads_to: None, riddle: None };
         assert_eq!(
             bare.header(),
             "default-src 'none'; style-src 'nonce-n'; img-src 'self' data:; form-action 'self'; \
@@ -55,6 +60,11 @@ mod tests {
             away.header()
                 .contains("; img-src 'self' data: https://cdn.example; form-action 'self' https://app.example;")
         );
+        let riddle = Policy { riddle: Some("https://riddle.example"), ..away };
+        assert!(riddle.header().starts_with(
+            "default-src 'none'; script-src https://riddle.example; frame-src https://riddle.example; \
+             connect-src https://riddle.example; style-src 'nonce-n' https://riddle.example; "
+        ));
     }
 
     #[test]
