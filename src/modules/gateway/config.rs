@@ -6,13 +6,12 @@ mod reload;
 
 use std::{collections::BTreeMap, fmt};
 
-pub use cache::{CacheConfig, RouteCacheConfig};
-
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
+pub use cache::{CacheConfig, RouteCacheConfig};
 pub use protocol::{UpstreamProtocol, UpstreamTlsConfig};
 pub use reload::ReloadConfig;
 

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use tokio::task::JoinHandle;
 
 use super::{
-    cache::{self, Cache},
+    cache::Cache,
     compile::{Surroundings, compile},
     health,
     limiter::Limiter,
@@ -49,8 +49,6 @@ pub(super) struct Live {
     ground: Ground,
     current: ArcSwap<Shared>,
     checks: Mutex<Vec<Check>>,
-    /// Hears what other instances forget.
-    hearing: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The health checks of one upstream.
@@ -64,8 +62,7 @@ impl Live {
     pub(super) fn start(ground: Ground, config: &GatewayConfig) -> Result<Self, Vec<SettingFault>> {
         let shared = Arc::new(ground.build(config, None)?);
         let checks = checks(Vec::new(), &shared.upstreams);
-        let hearing = Mutex::new(cache::hear(&ground.cache));
-        Ok(Self { ground, current: ArcSwap::new(shared), checks: Mutex::new(checks), hearing })
+        Ok(Self { ground, current: ArcSwap::new(shared), checks: Mutex::new(checks) })
     }
 
     /// What a request that comes now is served by.
@@ -94,11 +91,10 @@ impl Live {
         Ok(())
     }
 
-    /// Ends the background tasks; gives them to wait for.
+    /// Ends the health checks; gives their tasks to wait for.
     pub(super) fn end(&self) -> Vec<JoinHandle<()>> {
         let checks: Vec<Check> = self.checks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-        let hearing = self.hearing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let tasks: Vec<_> = checks.into_iter().map(|check| check.task).chain(hearing).collect();
+        let tasks: Vec<_> = checks.into_iter().map(|check| check.task).collect();
         for task in &tasks {
             task.abort();
         }

@@ -301,10 +301,9 @@ async fn pass(
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
     let deadline = route.timeout.map(|timeout| Instant::now() + timeout);
 
-    // Cache: what is kept of earlier answers, after it is certain that the request may have one. What a client with a
-    // certificate is told may be for that client alone (RFC 9440 §3.3), and a changed protocol is no answer to keep.
-    let is_for_all = outgoing.client_certificate.is_none() || !request.method().is_safe();
-    if let Some(rules) = route.cache.as_ref().filter(|_| is_for_all && outgoing.upgrade.is_none()) {
+    // Cache: what is kept of earlier answers, after it is certain that the request may have one. A
+    // changed protocol is no answer to keep.
+    if let (Some(rules), None) = (&route.cache, &outgoing.upgrade) {
         let (cache, principal) = (&shared.cache, principal.as_ref());
         let outgoing = &outgoing;
         let call = cache::Call {

@@ -70,6 +70,7 @@ impl Gateway {
     #[expect(clippy::unused_async, reason = "the health checks need a runtime to begin in")]
     pub async fn start(parts: GatewayParts<'_>) -> Result<Self, StartError> {
         let cache = Cache::new(&parts.config.cache, parts.shared_cache, parts.clock.clone(), parts.random.clone());
+        cache::hear(&cache);
         let ground = Ground {
             cache,
             body_limit: parts.body_limit,

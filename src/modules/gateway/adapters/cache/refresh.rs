@@ -46,6 +46,7 @@ struct Refresh {
     scheme: &'static str,
     host: String,
     keeps_api_key: bool,
+    client_certificate: Option<http::HeaderValue>,
     hash_key: Option<u64>,
     request: Request,
     stored: Option<Arc<Stored>>,
@@ -74,6 +75,7 @@ pub(super) fn begin(call: &Call<'_>, request: &Request, found: &Found) {
         scheme: outgoing.scheme,
         host: outgoing.host.to_owned(),
         keeps_api_key: outgoing.keeps_api_key,
+        client_certificate: outgoing.client_certificate.clone(),
         hash_key: call.hash_key,
         request,
         stored: found.stored.clone(),
@@ -99,7 +101,7 @@ impl Refresh {
             progress: None,
             upgrade: None,
             wire: None,
-            client_certificate: None,
+            client_certificate: self.client_certificate.clone(),
         };
         let call = Call {
             cache: &self.cache,

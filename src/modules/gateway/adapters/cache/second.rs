@@ -12,7 +12,7 @@ use actix_web::http::header::HeaderName;
 use aws_lc_rs::digest::{SHA256, digest};
 use metrics::Counter;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::broadcast::error::RecvError, task::JoinHandle};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     Cache, Call,
@@ -187,11 +187,12 @@ impl Second {
     }
 }
 
-/// Begins to hear what others tell.
-pub(in crate::modules::gateway::adapters) fn hear(cache: &Arc<Cache>) -> Option<JoinHandle<()>> {
-    let mut heard = cache.second.as_ref()?.shared.hear();
+/// Begins to hear what others tell, until the cache is gone.
+pub(in crate::modules::gateway::adapters) fn hear(cache: &Arc<Cache>) {
+    let Some(second) = &cache.second else { return };
+    let mut heard = second.shared.hear();
     let cache = Arc::downgrade(cache);
-    Some(tokio::spawn(async move {
+    tokio::spawn(async move {
         take_generation(&cache).await;
         loop {
             let news = match heard.recv().await {
@@ -202,7 +203,7 @@ pub(in crate::modules::gateway::adapters) fn hear(cache: &Arc<Cache>) -> Option<
             let Some(cache) = cache.upgrade() else { return };
             cache.heard(news).await;
         }
-    }))
+    });
 }
 
 async fn take_generation(cache: &Weak<Cache>) {

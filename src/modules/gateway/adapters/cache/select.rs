@@ -70,6 +70,7 @@ fn value(name: &HeaderName, outgoing: &Outgoing<'_>) -> Option<Option<Vec<u8>>> 
         "x-user-roles" => of_principal(&|principal| principal.roles.join(",")),
         "x-user-scopes" => of_principal(&|principal| principal.scopes.join(" ")),
         "x-forwarded-for" => Some(Some(outgoing.context.client_ip.to_string().into_bytes())),
+        "client-cert" => Some(outgoing.client_certificate.as_ref().map(|value| value.as_bytes().to_vec())),
         "traceparent" | "tracestate" => None,
         "accept-encoding" => Some(accepted(&outgoing.head.headers)),
         other if hygiene::is_reserved(other) => None,

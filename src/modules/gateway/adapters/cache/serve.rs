@@ -64,8 +64,10 @@ pub(in crate::modules::gateway::adapters) async fn answer(call: &Call<'_>) -> Re
         _ => return invalidate::unsafe_call(call, &key).await,
     };
     let partly = [RANGE, IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| headers.contains_key(name));
-    let credentialed =
-        headers.contains_key(AUTHORIZATION) || headers.contains_key(X_API_KEY) || call.principal.is_some();
+    let credentialed = headers.contains_key(AUTHORIZATION)
+        || headers.contains_key(X_API_KEY)
+        || call.principal.is_some()
+        || outgoing.client_certificate.is_some();
     let directives = Directives::of_request(headers);
     let request = Request { key, directives, asked: Asked { credentialed, partly }, is_head };
 
