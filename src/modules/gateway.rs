@@ -6,6 +6,8 @@ mod adapters;
 pub mod config;
 #[cfg(feature = "gateway")]
 mod domain;
+#[cfg(all(fuzzing, feature = "gateway"))]
+pub mod fuzzing;
 mod placement;
 
 #[cfg(feature = "gateway")]

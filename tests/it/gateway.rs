@@ -9,6 +9,7 @@ mod paths;
 mod policies;
 mod reload;
 mod streaming;
+mod upgrades;
 
 /// A configuration with one upstream, `u`, served under `/u`.
 fn upstream(url: &str, of_upstream: &str, of_route: &str) -> String {

@@ -34,6 +34,8 @@ mod upgrade;
 mod upstream;
 
 pub use explain::{Explanation, RouteSummary};
+#[cfg(fuzzing)]
+pub(super) use hygiene::{declared, may_go_on};
 pub use middleware::{GatewayMiddleware, GatewayService};
 pub use problems::PROBLEMS;
 pub use reload::{Reload, ReloadFault, Reloaded};

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
 
 mod cache;
+mod encrypted;
 mod faults;
 mod framing;
 mod messages;

@@ -89,6 +89,19 @@ pub(super) fn to_front(
     Some((name, front::HeaderValue::from_bytes(value.as_bytes()).ok()?))
 }
 
+/// For the fuzz target of header names.
+#[cfg(fuzzing)]
+pub(in crate::modules::gateway) fn may_go_on(name: &str) -> bool {
+    !is_hop_by_hop(name) && !is_reserved(name)
+}
+
+/// For the fuzz target of `Connection`.
+#[cfg(fuzzing)]
+pub(in crate::modules::gateway) fn declared<'a>(values: &[&[u8]], names: &[&'a str]) -> Vec<&'a str> {
+    let declared = Declared::read(values.iter().copied());
+    names.iter().copied().filter(|name| declared.has(name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,7 @@ use crate::{
             listener::{Listening, bind},
         },
         random::SystemRandom,
+        tls::ServerTls,
         tokens::{KeyRing, TokenRules, TokenVerifier},
     },
 };
@@ -95,11 +96,20 @@ async fn echo(request: HttpRequest, body: web::Bytes) -> HttpResponse {
 
 /// Starts a gateway with local roles that echo what they get; the answer's `x-code` is a problem's code.
 pub(super) async fn front(config: &GatewayConfig) -> Front {
+    front_with(config, None).await
+}
+
+/// The same behind TLS.
+pub(super) async fn encrypted_front(config: &GatewayConfig, tls: ServerTls) -> Front {
+    front_with(config, Some(tls)).await
+}
+
+async fn front_with(config: &GatewayConfig, tls: Option<ServerTls>) -> Front {
     let gateway = Gateway::start(GatewayParts {
         config,
         body_limit: ByteSize::mib(1),
         trusted_proxies: vec![],
-        secure: false,
+        secure: tls.is_some(),
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
         verifier: verifier(),
         api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
@@ -140,7 +150,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
         workers: 1,
         head_timeout: Duration::from_secs(1),
         shutdown_timeout: Duration::from_secs(1),
-        tls: None,
+        tls,
         changes_protocols: true,
     };
     let (server, address) = bind(factory, &how).unwrap();
