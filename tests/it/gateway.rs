@@ -6,6 +6,8 @@ mod headers;
 mod limits;
 mod paths;
 mod policies;
+mod shared_breakers;
+mod shared_limits;
 mod streaming;
 
 /// A configuration with one upstream, `u`, served under `/u`.

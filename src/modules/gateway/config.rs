@@ -1,12 +1,19 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod limits;
+mod shaping;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer, value::SeqAccessDeserializer},
 };
 
+pub use self::{
+    limits::LimitMode,
+    shaping::{Coding, CompressionConfig, DeprecatedConfig, MirrorConfig, SplitPart},
+};
 use crate::kernel::units::{ByteSize, Rate, Span};
 
 /// `[gateway]`.
@@ -21,6 +28,8 @@ pub struct GatewayConfig {
     pub cors: Option<CorsConfig>,
     /// Whether security headers are added to answers.
     pub security_headers: bool,
+    /// Compression of answers; absent: off.
+    pub compression: Option<CompressionConfig>,
     /// Where the gateway's administration is served.
     pub admin_prefix: String,
     /// Where the aggregation role is served.
@@ -43,6 +52,19 @@ pub enum RateLimitSetting {
     Switch(bool),
     /// A limit.
     Limit(RateLimitConfig),
+    /// Several; a request must be within all of them.
+    Limits(Vec<RateLimitConfig>),
+}
+
+impl RateLimitSetting {
+    /// The limits that it names.
+    pub fn limits(&self) -> &[RateLimitConfig] {
+        match self {
+            Self::Switch(_) => &[],
+            Self::Limit(limit) => std::slice::from_ref(limit),
+            Self::Limits(limits) => limits,
+        }
+    }
 }
 
 /// By hand, because a derived one cannot say which part of the table is wrong.
@@ -54,7 +76,9 @@ impl<'de> Deserialize<'de> for RateLimitSetting {
             type Value = RateLimitSetting;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table such as { limit = \"100/minute\", per = \"client\" }, or false")
+                f.write_str(
+                    "a table such as { limit = \"100/minute\", per = \"client\" }, a list of such tables, or false",
+                )
             }
 
             fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<RateLimitSetting, E> {
@@ -64,13 +88,17 @@ impl<'de> Deserialize<'de> for RateLimitSetting {
             fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<RateLimitSetting, A::Error> {
                 RateLimitConfig::deserialize(MapAccessDeserializer::new(members)).map(RateLimitSetting::Limit)
             }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<RateLimitSetting, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(items)).map(RateLimitSetting::Limits)
+            }
         }
 
         deserializer.deserialize_any(SwitchOrLimit)
     }
 }
 
-/// `rate_limit = { limit, per, pace }`.
+/// `rate_limit = { limit, per, pace, mode }`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimitConfig {
@@ -81,6 +109,9 @@ pub struct RateLimitConfig {
     pub per: String,
     /// Smoothing on top: at this steady pace.
     pub pace: Option<Rate>,
+    /// How instances share it: `exact` or `leased`.
+    #[serde(default)]
+    pub mode: LimitMode,
 }
 
 fn client() -> String {
@@ -254,7 +285,15 @@ pub struct RouteConfig {
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// An upstream, or a role.
+    #[serde(default)]
     pub upstream: String,
+    /// Several upstreams, each with its share, instead of one.
+    #[serde(default)]
+    pub split: Vec<SplitPart>,
+    /// Who comes to the same part of a split again: `cookie:NAME`, `user` or `client_ip`; absent: nobody.
+    pub sticky: Option<String>,
+    /// Copies for another upstream; absent: none.
+    pub mirror: Option<MirrorConfig>,
     /// Taken off the path before it is forwarded.
     pub strip_prefix: Option<String>,
     /// The path that is forwarded; `{name}` are path parameters.
@@ -274,6 +313,12 @@ pub struct RouteConfig {
     pub timeout: Option<Span>,
     /// The largest request body; absent: the server's.
     pub body_limit: Option<ByteSize>,
+    /// A file with the JSON Schema that request bodies must keep to; absent: none.
+    pub request_schema: Option<String>,
+    /// Notices that the route will go; absent: it stays.
+    pub deprecated: Option<DeprecatedConfig>,
+    /// `false`: its answers are never compressed.
+    pub compression: Option<bool>,
     /// Changes to the request's headers.
     #[serde(default)]
     pub request_headers: HeaderRules,

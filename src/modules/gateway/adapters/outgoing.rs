@@ -65,6 +65,11 @@ impl Outgoing<'_> {
             Some(_) => self.body.borrow_mut().take()?,
             None => RequestBody::Empty,
         };
+        self.request_with(target, body)
+    }
+
+    /// The same with another body.
+    pub(super) fn request_with(&self, target: &Target, body: RequestBody) -> Option<Request<RequestBody>> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::from_bytes(self.head.method.as_str().as_bytes()).ok()?;
         *request.uri_mut() = self.uri(target)?;

@@ -16,8 +16,12 @@ use actix_web::{
 };
 
 use super::{
-    checks, identity,
-    limiter::{Limiter, Policy},
+    checks,
+    compression::Compression,
+    identity,
+    limiter::Limiter,
+    limits::{Decision, Limits},
+    mirror,
     outgoing::Outgoing,
     policies::{Cors, add_security_headers},
     pool::Pool,
@@ -26,11 +30,12 @@ use super::{
     request_body::RequestBody,
     rewrite,
     route::{Destination, Route},
+    split::Comer,
     table::{Found, Table},
     upstream::Upstream,
 };
 use crate::{
-    modules::gateway::domain::{path::canonical, window::Standing},
+    modules::gateway::domain::path::canonical,
     platform::{
         http::{
             Problem, RequestContext, RouteLabel,
@@ -53,14 +58,17 @@ pub(super) struct Shared {
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
     pub(super) cors: Option<Cors>,
     pub(super) security_headers: bool,
+    pub(super) compression: Option<Compression>,
 }
 
 /// What is known on the way and needed for the answer, whoever gives it.
 #[derive(Default)]
 struct Passage {
     route: Option<Arc<Route>>,
-    limit: Option<(Arc<Policy>, Standing)>,
+    limit: Option<(Arc<Limits>, Decision)>,
     response_headers: Vec<(header::HeaderName, header::HeaderValue)>,
+    /// Makes the client known to a split.
+    cookie: Option<header::HeaderValue>,
     /// The answer is one to a preflight for this method.
     preflight: Option<header::HeaderValue>,
 }
@@ -87,7 +95,16 @@ where
     let client = checks::Client::of(&request, &shared.trusted_proxies);
     let origin = shared.cors.as_ref().and_then(|cors| cors.allowed(request.headers().get(header::ORIGIN)?));
     let mut passage = Passage::default();
+    let wanted = shared
+        .compression
+        .as_ref()
+        .map(|compression| (compression.wanted(request.method(), request.headers()), compression));
     let way = pass(&shared, &pool, &mut request, &client, &mut passage).await;
+    let wanted = wanted.filter(|_| passage.is_compressible());
+    let compress = |response| match wanted {
+        None => response,
+        Some((wanted, compression)) => compression.apply(response, wanted),
+    };
     let preflight = passage.preflight.take().map(|method| (request.headers().clone(), method));
     let finish = |headers: &mut header::HeaderMap| passage.finish(&shared, headers, origin, preflight, client.scheme);
     match way {
@@ -100,7 +117,8 @@ where
                 Ok(Ok(response)) => {
                     let mut response = response.map_into_boxed_body();
                     finish(response.headers_mut());
-                    return Ok(response);
+                    let (request, response) = response.into_parts();
+                    return Ok(ServiceResponse::new(request, compress(response)));
                 }
                 Ok(Err(error)) => error,
                 Err(_) => Problem::new(&UPSTREAM_TIMEOUT, "the answer took too long").into(),
@@ -112,7 +130,7 @@ where
         }
         Ok(Way::Answered(mut response)) => {
             finish(response.headers_mut());
-            Ok(request.into_response(response))
+            Ok(request.into_response(compress(response)))
         }
         Err(problem) => {
             let mut response = problem.error_response();
@@ -127,6 +145,13 @@ where
 }
 
 impl Passage {
+    /// Whether answers may be compressed: not those of `auth`, whose secrets must not meet what the client chose in one
+    /// compressed text, nor where the route says so.
+    fn is_compressible(&self) -> bool {
+        let Some(route) = &self.route else { return true };
+        !route.shaping.uncompressed && &*route.name != crate::kernel::Role::Auth.as_str()
+    }
+
     /// What every answer gets, whoever gives it.
     fn finish(
         self,
@@ -136,9 +161,9 @@ impl Passage {
         preflight: Option<(header::HeaderMap, header::HeaderValue)>,
         scheme: &str,
     ) {
-        if let Some((policy, standing)) = &self.limit {
-            headers.insert(RATE_LIMIT_POLICY, policy.header.clone());
-            if let Some(state) = policy.state_header(standing) {
+        if let Some((limits, decision)) = &self.limit {
+            headers.insert(RATE_LIMIT_POLICY, limits.header.clone());
+            if let Some(state) = limits.state_header(decision) {
                 headers.insert(RATE_LIMIT, state);
             }
         }
@@ -150,6 +175,12 @@ impl Passage {
         }
         if shared.security_headers {
             add_security_headers(headers, scheme == "https");
+        }
+        if let Some(cookie) = self.cookie {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+        if let Some(notices) = self.route.as_ref().and_then(|route| route.shaping.notices.as_ref()) {
+            notices.add(headers);
         }
         // The route's own rules come last: they are the operator's word.
         if let Some(route) = &self.route {
@@ -212,15 +243,14 @@ async fn pass(
     }
 
     // Limit: before authentication, so that guessing credentials is limited and costs neither cryptography nor questions.
-    if let Some(policy) = &route.limit {
-        let decision = identity::count(shared, policy, request, client).await;
-        passage.limit = Some((policy.clone(), decision.standing));
+    if let Some(limits) = &route.limit {
+        let decision = identity::count(shared, limits, request, client).await;
+        limits.note(&decision);
+        passage.limit = Some((limits.clone(), decision));
         if !decision.passes() {
-            policy.limited.increment(1);
             let problem = Problem::new(&RATE_LIMITED, "the limit of requests is reached");
             return Err(problem.retry_after(decision.retry_after()));
         }
-        policy.allowed.increment(1);
     }
 
     // Authentication, then authorization: who it is, and whether the route is for them.
@@ -228,12 +258,25 @@ async fn pass(
     identity::authorize(&route, principal.as_deref())?;
 
     // The message itself: no body that is announced as too long.
-    let length = checks::announced_length(request, route.body_limit)?;
+    let mut length = checks::announced_length(request, route.body_limit)?;
 
-    let number = match route.to {
-        Destination::Upstream(number) => number,
+    // Nor one that does not keep to the route's schema, once it is known who sends it.
+    if let Some(schema) = route.shaping.schema.as_ref().filter(|_| length != Some(0) || has_content(request.method())) {
+        length = Some(schema.check(request, route.body_limit).await?);
+    }
+
+    let number = match (route.to, &route.shaping.split) {
+        (Destination::Upstream(number), None) => number,
+        (Destination::Upstream(_), Some(split)) => {
+            let (ip, is_https) = (client.ip, client.scheme == "https");
+            let drawn = shared.upstreams.first().map_or(0, |upstream| upstream.draw());
+            let comer = Comer { request, principal: principal.as_deref(), ip, is_https, drawn };
+            let (number, cookie) = split.choose(&comer);
+            passage.cookie = cookie;
+            number
+        }
         // A role in this process: the request goes on through the router, as if it had been sent there.
-        Destination::Open | Destination::Local(_) => {
+        (Destination::Open | Destination::Local(_), _) => {
             rewrite::request_headers(request, &route, &parameters);
             if route.own_body_limit && length.is_none() {
                 rewrite::bound_body(request, route.body_limit);
@@ -246,8 +289,10 @@ async fn pass(
     let upstream = &shared.upstreams[number];
     let context = client.context(request);
     let has_body = length != Some(0);
+    let mirrored = route.shaping.mirror.as_ref().filter(|mirror| mirror.takes(upstream.chance()));
+    let copy = mirrored.filter(|_| has_body).map(|mirror| mirror::Copy::new(mirror.body_limit));
     let (body, progress) = if has_body {
-        let (body, progress) = RequestBody::client(request.take_payload(), length, route.body_limit);
+        let (body, progress) = RequestBody::client(request.take_payload(), length, route.body_limit, copy.clone());
         (Some(body), Some(progress))
     } else {
         (None, None)
@@ -269,7 +314,16 @@ async fn pass(
     };
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
     let deadline = route.timeout.map(|timeout| Instant::now() + timeout);
-    proxy::call(upstream, pool, &outgoing, hash_key, deadline).await.map(Way::Answered)
+    let answer = proxy::call(upstream, pool, &outgoing, hash_key, deadline).await;
+    if let Some(mirrored) = mirrored {
+        mirror::send(&shared.upstreams[mirrored.upstream], pool, &outgoing, copy.as_deref());
+    }
+    answer.map(Way::Answered)
+}
+
+/// Methods whose requests are nothing without a body, so that an empty one is looked at too.
+fn has_content(method: &Method) -> bool {
+    matches!(method.as_str(), "POST" | "PUT" | "PATCH" | "QUERY")
 }
 
 fn inner(request: &mut ServiceRequest, uri: &Uri, path: &str, time: Option<Duration>) -> Result<Way, Problem> {

@@ -7,7 +7,9 @@ use actix_web::http::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::{limiter::Policy, template::Template};
+use super::{
+    deprecation::Notices, limits::Limits, mirror::Mirror, schema::RequestSchema, split::Split, template::Template,
+};
 use crate::{
     kernel::Role,
     modules::gateway::{config::RouteAuth, domain::host::HostPattern},
@@ -30,7 +32,7 @@ pub(super) struct Route {
     pub(super) auth: RouteAuth,
     pub(super) roles: Vec<String>,
     pub(super) scopes: Vec<String>,
-    pub(super) limit: Option<Arc<Policy>>,
+    pub(super) limit: Option<Arc<Limits>>,
     pub(super) timeout: Option<Duration>,
     /// The largest request body.
     pub(super) body_limit: u64,
@@ -38,6 +40,19 @@ pub(super) struct Route {
     pub(super) own_body_limit: bool,
     pub(super) request_headers: HeaderChanges,
     pub(super) response_headers: HeaderChanges,
+    pub(super) shaping: Shaping,
+}
+
+/// What a route does beside leading somewhere.
+#[derive(Debug, Default)]
+pub(super) struct Shaping {
+    /// Chooses one of several upstreams.
+    pub(super) split: Option<Split>,
+    pub(super) mirror: Option<Mirror>,
+    pub(super) schema: Option<RequestSchema>,
+    pub(super) notices: Option<Notices>,
+    /// Answers are never compressed.
+    pub(super) uncompressed: bool,
 }
 
 /// Where a route leads.

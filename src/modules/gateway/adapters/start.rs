@@ -12,7 +12,9 @@ use utoipa::OpenApi as _;
 
 use super::{
     admin::{AdminApi, SharedHandle, list_upstreams},
+    breakers,
     compile::{Compiled, Surroundings, compile},
+    compression::Compression,
     explain::{self, Explanation, RouteSummary},
     health,
     limiter::Limiter,
@@ -23,8 +25,29 @@ use super::{
 use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
     modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
-    platform::{http::api_keys::ApiKeys, random::SystemRandom, tokens::TokenVerifier},
+    platform::{
+        breaker_news::BreakerNews, http::api_keys::ApiKeys, random::SystemRandom, shared_counts::SharedCounts,
+        tokens::TokenVerifier,
+    },
 };
+
+/// What the instances of an installation share through Redis.
+#[derive(Clone, Default)]
+pub struct Instances {
+    /// The counts of the limiter; absent: each instance counts for itself.
+    pub counts: Option<Arc<dyn SharedCounts>>,
+    /// News of circuit breakers; absent: each instance finds out for itself.
+    pub breakers: Option<Arc<dyn BreakerNews>>,
+}
+
+impl fmt::Debug for Instances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instances")
+            .field("counts", &self.counts.is_some())
+            .field("breakers", &self.breakers.is_some())
+            .finish()
+    }
+}
 
 /// What the gateway is made of.
 pub struct GatewayParts<'a> {
@@ -40,6 +63,8 @@ pub struct GatewayParts<'a> {
     pub verifier: Arc<TokenVerifier>,
     /// Verifies API keys.
     pub api_keys: Arc<ApiKeys>,
+    /// What several instances share; by default nothing.
+    pub instances: Instances,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -82,15 +107,17 @@ impl Gateway {
             table: compiled.table,
             upstreams: compiled.upstreams,
             targets: compiled.targets,
-            limiter: Limiter::new(parts.config.rate_limit_keys, parts.clock),
+            limiter: Limiter::new(parts.config.rate_limit_keys, parts.clock, parts.instances.counts),
             verifier: parts.verifier,
             api_keys: parts.api_keys,
             trusted_proxies: parts.trusted_proxies,
             cors: parts.config.cors.as_ref().map(Cors::compile),
             security_headers: parts.config.security_headers,
+            compression: parts.config.compression.as_ref().map(Compression::compile),
         });
         let checked = shared.upstreams.iter().filter(|upstream| upstream.health.is_some());
-        let tasks = checked.map(|upstream| tokio::spawn(health::watch(upstream.clone()))).collect();
+        let mut tasks: Vec<_> = checked.map(|upstream| tokio::spawn(health::watch(upstream.clone()))).collect();
+        tasks.extend(parts.instances.breakers.iter().map(|news| breakers::share(&shared.upstreams, news)));
         Ok(Self { shared, admin_prefix: parts.config.admin_prefix.clone(), tasks: Mutex::new(tasks) })
     }
 

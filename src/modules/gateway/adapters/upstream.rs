@@ -171,6 +171,13 @@ impl Upstream {
         f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
     }
 
+    /// Any number.
+    pub(super) fn draw(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.random.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
     /// A place among the requests in flight; `None` when all are taken.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.max_in_flight {

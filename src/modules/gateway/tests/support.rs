@@ -96,6 +96,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
         verifier: verifier(),
         api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
+        instances: crate::modules::gateway::Instances::default(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })

@@ -1,0 +1,217 @@
+//! Shared counts in Redis: one script call a decision, and none while Redis does not answer in time.
+//!
+//! A connection is handed out only while it is known to answer. Whoever meets a fault or waits in vain takes it away, and
+//! from then on nobody waits; a task of its own asks Redis twice a second until it answers in time again.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, Script, ServerErrorKind, aio::MultiplexedConnection,
+};
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+
+use super::RedisSettings;
+use crate::platform::shared_counts::{Ask, SharedCounts, Told};
+
+/// A request never waits longer than this, whatever `response_timeout` says: with what a timer is late, below 50 ms.
+const MOST_PATIENCE: Duration = Duration::from_millis(40);
+/// Answers in a row that came too late; then nobody asks any more.
+const MOST_MISSED: u32 = 3;
+/// Between two looks whether Redis is back.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Counts in Redis.
+pub struct RedisCounts {
+    inner: Arc<Inner>,
+    task: JoinHandle<()>,
+}
+
+struct Inner {
+    client: Client,
+    script: Script,
+    /// What every key begins with.
+    prefix: String,
+    connect_timeout: Duration,
+    patience: Duration,
+    /// There while Redis answers in time.
+    connection: ArcSwapOption<MultiplexedConnection>,
+    missed: AtomicU32,
+    lost: Notify,
+}
+
+impl fmt::Debug for RedisCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisCounts").finish_non_exhaustive()
+    }
+}
+
+impl RedisCounts {
+    /// Begins to look for Redis, which needs a tokio runtime. The error says what is wrong with the URL; that Redis cannot be
+    /// reached is none.
+    pub fn start(settings: &RedisSettings) -> Result<Self, String> {
+        let inner = Arc::new(Inner {
+            client: Client::open(settings.url.as_str()).map_err(|error| error.to_string())?,
+            script: Script::new(include_str!("take.lua")),
+            prefix: format!("{}:limit:", settings.prefix),
+            connect_timeout: settings.connect_timeout,
+            patience: settings.response_timeout.min(MOST_PATIENCE),
+            connection: ArcSwapOption::empty(),
+            missed: AtomicU32::new(0),
+            lost: Notify::new(),
+        });
+        let task = tokio::spawn(keep(inner.clone()));
+        Ok(Self { inner, task })
+    }
+}
+
+impl Drop for RedisCounts {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[async_trait]
+impl SharedCounts for RedisCounts {
+    fn is_there(&self) -> bool {
+        self.inner.connection.load().is_some()
+    }
+
+    async fn take(&self, asks: &[Ask]) -> Option<Vec<Told>> {
+        let inner = &*self.inner;
+        let mut connection = MultiplexedConnection::clone(&*inner.connection.load_full()?);
+        match timeout(inner.patience, inner.call(&mut connection, asks)).await {
+            Ok(Ok(told)) => {
+                if inner.missed.load(Ordering::Relaxed) != 0 {
+                    inner.missed.store(0, Ordering::Relaxed);
+                }
+                Some(told)
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(event = "redis_fault", %error);
+                inner.lose();
+                None
+            }
+            Err(_) => {
+                if inner.missed.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_MISSED {
+                    inner.lose();
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// From now on nobody asks.
+    fn lose(&self) {
+        if self.connection.swap(None).is_some() {
+            self.missed.store(0, Ordering::Relaxed);
+            self.lost.notify_one();
+        }
+    }
+
+    async fn call(&self, connection: &mut MultiplexedConnection, asks: &[Ask]) -> Result<Vec<Told>, RedisError> {
+        let command = self.command(asks);
+        let answer: Result<Vec<i64>, RedisError> = command.query_async(connection).await;
+        let answer = match answer {
+            // Redis forgets scripts when it starts anew.
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.script.load_async(connection).await?;
+                command.query_async(connection).await?
+            }
+            other => other?,
+        };
+        let number = |number: i64| u32::try_from(number.max(0)).unwrap_or(u32::MAX);
+        let long = |number: i64| u64::try_from(number).unwrap_or_default();
+        let told = answer.as_chunks::<4>().0.iter().map(|[granted, left, reset, stamp]| Told {
+            granted: number(*granted),
+            left: number(*left),
+            reset: Duration::from_micros(long(*reset)),
+            stamp: long(*stamp),
+        });
+        let told: Vec<_> = told.collect();
+        if told.len() != asks.len() {
+            return Err(RedisError::from((ErrorKind::UnexpectedReturnType, "not as many answers as questions")));
+        }
+        Ok(told)
+    }
+
+    fn command(&self, asks: &[Ask]) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(self.script.get_hash()).arg(asks.len());
+        let mut name = String::with_capacity(self.prefix.len() + 32);
+        for ask in asks {
+            name.clear();
+            name.push_str(&self.prefix);
+            name.extend(ask.key.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex));
+            command.arg(&name);
+        }
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        for ask in asks {
+            command.arg(ask.limit).arg(micros(ask.window)).arg(micros(ask.part).max(1));
+            command.arg(ask.want).arg(micros(ask.slack)).arg(ask.back).arg(ask.stamp);
+        }
+        command
+    }
+
+    /// A connection on which the script itself ran in time: one that takes no writes is of no use.
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        let late = || RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.connect_timeout))
+            .set_response_timeout(Some(self.connect_timeout));
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let probe = Ask {
+            key: [0; 16],
+            limit: u32::MAX,
+            window: Duration::from_secs(1),
+            part: Duration::from_secs(1),
+            want: 1,
+            slack: Duration::ZERO,
+            back: 0,
+            stamp: 0,
+        };
+        // The first call may have to bring the script.
+        for patience in [self.connect_timeout, self.patience] {
+            timeout(patience, self.call(&mut connection, std::slice::from_ref(&probe))).await.map_err(|_| late())??;
+        }
+        Ok(connection)
+    }
+}
+
+fn hex(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or('0')
+}
+
+/// Sees to it that there is a connection whenever Redis answers in time.
+async fn keep(inner: Arc<Inner>) {
+    let mut away = false;
+    loop {
+        match inner.connect().await {
+            Ok(connection) => {
+                if away {
+                    tracing::info!(event = "redis_back", what = "limits");
+                }
+                away = false;
+                inner.connection.store(Some(Arc::new(connection)));
+                inner.lost.notified().await;
+            }
+            Err(error) => {
+                if !away {
+                    tracing::warn!(event = "redis_away", what = "limits", %error, detail = "each instance limits by itself");
+                }
+                away = true;
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
