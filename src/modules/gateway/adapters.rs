@@ -1,13 +1,17 @@
 //! The gateway's edges: the middleware, the upstream client, administration.
 
+mod adaptive;
 mod admin;
+mod availability;
 mod balance;
 mod breakers;
 mod checks;
 mod compile;
 mod compression;
 mod connection;
+mod deadline;
 mod deprecation;
+mod dns;
 mod explain;
 mod health;
 mod hygiene;

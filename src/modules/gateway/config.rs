@@ -1,5 +1,6 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod balancing;
 mod limits;
 mod shaping;
 
@@ -11,6 +12,7 @@ use serde::{
 };
 
 pub use self::{
+    balancing::{AdaptiveCap, DnsConfig, HedgeConfig, MaxInFlight},
     limits::LimitMode,
     shaping::{Coding, CompressionConfig, DeprecatedConfig, MirrorConfig, SplitPart},
 };
@@ -34,6 +36,9 @@ pub struct GatewayConfig {
     pub admin_prefix: String,
     /// Where the aggregation role is served.
     pub api_prefix: String,
+    /// How targets that are names are looked up.
+    #[serde(default = "DnsConfig::usual")]
+    pub dns: DnsConfig,
     /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
     pub breaker: BreakerConfig,
     /// `[[gateway.upstreams]]`.
@@ -151,9 +156,9 @@ pub struct UpstreamConfig {
     /// Between body bytes, either way.
     #[serde(default = "one_minute")]
     pub idle_timeout: Span,
-    /// More than this at a time are refused.
+    /// More than this at a time are refused; `adaptive`: more than it answers without getting slower.
     #[serde(default = "in_flight")]
-    pub max_in_flight: usize,
+    pub max_in_flight: MaxInFlight,
     /// Active health checks; absent: off.
     pub health: Option<HealthConfig>,
     /// Passive ejection; absent: off.
@@ -163,6 +168,13 @@ pub struct UpstreamConfig {
     pub breaker: BreakerConfig,
     /// Retries; absent: off.
     pub retry: Option<RetryConfig>,
+    /// Asking another target when one is slow; absent: off.
+    pub hedge: Option<HedgeConfig>,
+    /// When less than this share of the targets is available, all of them get requests; 0: never.
+    #[serde(default)]
+    pub panic_percent: u32,
+    /// How long a target that came back takes to its full share; absent: none.
+    pub slow_start: Option<Span>,
 }
 
 /// One target of an upstream.
@@ -170,7 +182,12 @@ pub struct UpstreamConfig {
 #[serde(deny_unknown_fields)]
 pub struct TargetConfig {
     /// `http://host:port` or `https://…`; a path is put before the request's.
+    #[serde(default)]
     pub url: String,
+    /// The same, but for every address that the name leads to, looked up again and again.
+    pub dns: Option<String>,
+    /// A service such as `_http._tcp.example.org`: every place of its SRV records.
+    pub srv: Option<String>,
     /// Its share of the traffic.
     #[serde(default = "one")]
     pub weight: u32,
@@ -224,6 +241,8 @@ pub struct OutlierConfig {
     /// Never more than this share of the targets.
     #[serde(default = "fifty")]
     pub max_ejected_percent: u32,
+    /// An answer that takes longer to its head is a failure too; absent: none is.
+    pub latency: Option<Span>,
 }
 
 /// `breaker`.
@@ -370,8 +389,8 @@ const fn twenty() -> u32 {
 const fn fifty() -> u32 {
     50
 }
-const fn in_flight() -> usize {
-    1024
+const fn in_flight() -> MaxInFlight {
+    MaxInFlight::Fixed(1024)
 }
 const fn one_second() -> Span {
     Span::secs(1)

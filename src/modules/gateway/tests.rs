@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
 
+mod balancing;
 mod faults;
 mod messages;
 mod policies;
+mod shaping;
 mod support;

@@ -194,6 +194,14 @@ fn hex(nibble: u8) -> char {
 
 /// Sees to it that there is a connection whenever Redis answers in time.
 async fn keep(inner: Arc<Inner>) {
+    let told = |detail: &str| {
+        tracing::warn!(
+            event = "redis_away",
+            what = "limits",
+            error = detail,
+            detail = "each instance limits by itself"
+        );
+    };
     let mut away = false;
     loop {
         match inner.connect().await {
@@ -201,17 +209,14 @@ async fn keep(inner: Arc<Inner>) {
                 if away {
                     tracing::info!(event = "redis_back", what = "limits");
                 }
-                away = false;
                 inner.connection.store(Some(Arc::new(connection)));
                 inner.lost.notified().await;
+                told("a request got no answer in time");
             }
-            Err(error) => {
-                if !away {
-                    tracing::warn!(event = "redis_away", what = "limits", %error, detail = "each instance limits by itself");
-                }
-                away = true;
-            }
+            Err(error) if !away => told(&error.to_string()),
+            Err(_) => {}
         }
+        away = true;
         tokio::time::sleep(PAUSE).await;
     }
 }

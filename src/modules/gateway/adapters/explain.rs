@@ -142,6 +142,7 @@ pub(super) fn explain(
             if let Destination::Upstream(number) = route.to {
                 let targets = compiled.upstreams[number].targets.iter();
                 explanation.targets = targets.map(|target| target.url.clone()).collect();
+                explanation.targets.dedup();
             }
             explanation.route = Some(summarise(route, compiled, config));
         }

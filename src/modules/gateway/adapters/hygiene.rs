@@ -34,6 +34,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
         || begins("x-forwarded-")
         || same("x-real-ip")
         || same("x-request-id")
+        || same("x-request-deadline")
         || (name != "x-api-key" && same("x-api-key"))
 }
 

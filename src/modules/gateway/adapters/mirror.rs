@@ -89,8 +89,7 @@ pub(super) fn send(upstream: &Arc<Upstream>, pool: &Rc<Pool>, outgoing: &Outgoin
             None => return,
         },
     };
-    let now = upstream.now();
-    let Some(number) = upstream.balancer.choose(&upstream.targets, now, &[], None) else { return };
+    let Some(number) = upstream.choose(&[], None) else { return };
     let Some(mut place) = upstream.enter() else {
         upstream.metrics.rejected.increment(1);
         return;
@@ -127,7 +126,7 @@ async fn exchange(
     let target = &upstream.targets[number];
     let mut link = match pool.take(target.number).await {
         Some(link) => link,
-        None => timeout(upstream.connect_timeout, Link::open(&target.endpoint)).await.ok()?.ok()?,
+        None => timeout(upstream.connect_timeout, Link::open(&target.endpoint())).await.ok()?.ok()?,
     };
     let response = timeout(upstream.timeout, link.send(request)).await.ok()?.ok()?;
     let (head, incoming) = response.into_parts();

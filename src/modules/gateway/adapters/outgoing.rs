@@ -22,6 +22,7 @@ const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 const X_USER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
 const X_USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
 const X_USER_SCOPES: HeaderName = HeaderName::from_static("x-user-scopes");
+const X_REQUEST_DEADLINE: HeaderName = HeaderName::from_static("x-request-deadline");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// How this gateway calls itself in `Via` (RFC 9110 §7.6.3).
@@ -42,6 +43,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) host: &'a str,
     /// Whether an API key may go on, because a role of ours judges it.
     pub(super) keeps_api_key: bool,
+    /// Until when somebody waits for the answer, as a header says it.
+    pub(super) deadline: Option<String>,
     /// The body, until it was sent.
     pub(super) body: RefCell<Option<RequestBody>>,
     pub(super) progress: Option<Rc<Progress>>,
@@ -57,6 +60,11 @@ impl Outgoing<'_> {
     pub(super) fn is_repeatable(&self) -> bool {
         matches!(self.head.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE" | "QUERY")
             || self.head.headers.contains_key("idempotency-key")
+    }
+
+    /// Whether the request changes nothing (RFC 9110 §9.2.1).
+    pub(super) fn is_safe(&self) -> bool {
+        matches!(self.head.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY")
     }
 
     /// The request for a target; takes the body.
@@ -135,6 +143,7 @@ impl Outgoing<'_> {
         set(TRACEPARENT, HeaderValue::from_maybe_shared(traceparent).ok());
         set(TRACESTATE, self.context.trace.state.as_deref().and_then(text));
         set(header::VIA, self.via());
+        set(X_REQUEST_DEADLINE, self.deadline.as_deref().and_then(text));
         if let Some(principal) = self.principal {
             set(X_USER_ID, text(&principal.subject.to_string()));
             let email = principal.email.as_deref();

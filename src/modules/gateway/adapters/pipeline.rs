@@ -1,11 +1,6 @@
 //! The way of a request through the front door, from top to bottom.
 
-use std::{
-    borrow::Cow,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError as _,
@@ -18,6 +13,7 @@ use actix_web::{
 use super::{
     checks,
     compression::Compression,
+    deadline::{self, Deadline},
     identity,
     limiter::Limiter,
     limits::{Decision, Limits},
@@ -35,6 +31,7 @@ use super::{
     upstream::Upstream,
 };
 use crate::{
+    kernel::Clock,
     modules::gateway::domain::path::canonical,
     platform::{
         http::{
@@ -59,6 +56,7 @@ pub(super) struct Shared {
     pub(super) cors: Option<Cors>,
     pub(super) security_headers: bool,
     pub(super) compression: Option<Compression>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// What is known on the way and needed for the answer, whoever gives it.
@@ -265,6 +263,9 @@ async fn pass(
         length = Some(schema.check(request, route.body_limit).await?);
     }
 
+    // Until when it is waited for: as the route says, or sooner when whoever asked does not wait so long.
+    let deadline = Deadline::of(request, route.timeout, &shared.trusted_proxies, &*shared.clock)?;
+
     let number = match (route.to, &route.shaping.split) {
         (Destination::Upstream(number), None) => number,
         (Destination::Upstream(_), Some(split)) => {
@@ -281,7 +282,7 @@ async fn pass(
             if route.own_body_limit && length.is_none() {
                 rewrite::bound_body(request, route.body_limit);
             }
-            return inner(request, &uri, &forwarded, route.timeout);
+            return inner(request, &uri, &forwarded, deadline.left());
         }
     };
 
@@ -309,12 +310,12 @@ async fn pass(
         scheme: client.scheme,
         host: client.forwarded_host.as_deref().or_else(asked).unwrap_or(&host),
         keeps_api_key: upstream.is_role,
+        deadline: deadline.at.map(|at| deadline::written(at, &*shared.clock)),
         body: body.into(),
         progress,
     };
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
-    let deadline = route.timeout.map(|timeout| Instant::now() + timeout);
-    let answer = proxy::call(upstream, pool, &outgoing, hash_key, deadline).await;
+    let answer = proxy::call(upstream, pool, &outgoing, hash_key, deadline.at).await;
     if let Some(mirrored) = mirrored {
         mirror::send(&shared.upstreams[mirrored.upstream], pool, &outgoing, copy.as_deref());
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use actix_web::web;
+use futures_util::future::join_all;
 use ipnet::IpNet;
 use tokio::task::JoinHandle;
 use utoipa::OpenApi as _;
@@ -15,16 +16,18 @@ use super::{
     breakers,
     compile::{Compiled, Surroundings, compile},
     compression::Compression,
+    dns::{self, Lookups, Name},
     explain::{self, Explanation, RouteSummary},
     health,
     limiter::Limiter,
     middleware::GatewayMiddleware,
     pipeline::Shared,
     policies::Cors,
+    upstream::Upstream,
 };
 use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
-    modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
+    modules::gateway::{GatewayConfig, Placement, RoleRoute, config::DnsConfig, front_door, open_paths},
     platform::{
         breaker_news::BreakerNews, http::api_keys::ApiKeys, random::SystemRandom, shared_counts::SharedCounts,
         tokens::TokenVerifier,
@@ -93,7 +96,6 @@ impl fmt::Debug for Gateway {
 impl Gateway {
     /// Compiles the configuration and begins the health checks. Must be called after the metrics recorder was installed:
     /// the gateway's metrics are registered here, once.
-    #[expect(clippy::unused_async, reason = "the health checks need a runtime to begin in")]
     pub async fn start(parts: GatewayParts<'_>) -> Result<Self, StartError> {
         let around = Surroundings {
             body_limit: parts.body_limit.0,
@@ -107,16 +109,18 @@ impl Gateway {
             table: compiled.table,
             upstreams: compiled.upstreams,
             targets: compiled.targets,
-            limiter: Limiter::new(parts.config.rate_limit_keys, parts.clock, parts.instances.counts),
+            limiter: Limiter::new(parts.config.rate_limit_keys, parts.clock.clone(), parts.instances.counts),
             verifier: parts.verifier,
             api_keys: parts.api_keys,
             trusted_proxies: parts.trusted_proxies,
             cors: parts.config.cors.as_ref().map(Cors::compile),
             security_headers: parts.config.security_headers,
+            clock: parts.clock,
             compression: parts.config.compression.as_ref().map(Compression::compile),
         });
         let checked = shared.upstreams.iter().filter(|upstream| upstream.health.is_some());
         let mut tasks: Vec<_> = checked.map(|upstream| tokio::spawn(health::watch(upstream.clone()))).collect();
+        tasks.extend(look_up_names(&shared.upstreams, &parts.config.dns).await?);
         tasks.extend(parts.instances.breakers.iter().map(|news| breakers::share(&shared.upstreams, news)));
         Ok(Self { shared, admin_prefix: parts.config.admin_prefix.clone(), tasks: Mutex::new(tasks) })
     }
@@ -145,6 +149,22 @@ impl Gateway {
         tasks.iter().for_each(JoinHandle::abort);
         tasks
     }
+}
+
+/// Looks up the names of targets, the first time before requests are answered.
+async fn look_up_names(upstreams: &[Arc<Upstream>], config: &DnsConfig) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let names = upstreams.iter().flat_map(|upstream| upstream.names.iter().map(move |name| (upstream, name)));
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lookups = Lookups::new(config).map_err(|error| StartError::Failed(format!("gateway.dns: {error}")))?;
+    let lookups = Arc::new(lookups);
+    join_all(names.iter().map(|(upstream, name)| dns::first(upstream, name, &lookups))).await;
+    let watch = |(upstream, name): &(&Arc<Upstream>, &Name)| {
+        tokio::spawn(dns::watch((*upstream).clone(), (*name).clone(), lookups.clone()))
+    };
+    Ok(names.iter().map(watch).collect())
 }
 
 impl Drop for Gateway {
