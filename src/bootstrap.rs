@@ -9,6 +9,7 @@ pub mod demo;
 mod gateway;
 mod openapi;
 mod process;
+mod reload;
 mod remote;
 mod roles;
 mod routes;

@@ -18,3 +18,4 @@ pub mod sealing;
 pub mod shared_counts;
 pub mod telemetry;
 pub mod tokens;
+pub mod watch;

@@ -4,16 +4,21 @@ use std::{net::SocketAddr, sync::Arc};
 
 use actix_web::{HttpServer, web};
 
+#[cfg(feature = "gateway")]
+use super::reload::{Outcome, Refusal};
 use super::{
     process::Shared,
+    reload::Reloader,
     server::{Routes, application, front, listen},
 };
-use crate::kernel::StartError;
+use crate::config::Config;
+use crate::kernel::{SettingFault, StartError};
 #[cfg(feature = "gateway")]
 use crate::{
-    config::Config,
     kernel::Role,
-    modules::gateway::{Gateway, GatewayParts, Instances, Placement, RoleRoute, front_door},
+    modules::gateway::{
+        Gateway, GatewayParts, Instances, Placement, Reload, ReloadFault, Reloaded, RoleRoute, front_door,
+    },
 };
 
 /// The role as this process has it.
@@ -73,10 +78,54 @@ impl Placed {
         let _ = app;
     }
 
+    /// Whether the role is here.
+    #[cfg_attr(not(feature = "gateway"), expect(clippy::unused_self, reason = "nothing is here without the role"))]
+    pub(super) fn is_local(&self) -> bool {
+        #[cfg(feature = "gateway")]
+        return self.local.is_some();
+        #[cfg(not(feature = "gateway"))]
+        false
+    }
+
+    /// Puts the role's part of another configuration into effect; `false` when the role is not here.
+    pub(super) fn reload(&self, config: &Config) -> Result<bool, Vec<SettingFault>> {
+        #[cfg(feature = "gateway")]
+        if let Some(local) = &self.local {
+            return local.reload(&config.gateway).map(|()| true);
+        }
+        let _ = config;
+        Ok(false)
+    }
+
+    /// Says who reads the configuration again when the administration asks.
+    pub(super) fn reload_by(&self, reloader: &Arc<Reloader>) {
+        #[cfg(feature = "gateway")]
+        if let Some(local) = &self.local {
+            local.reload_by(Arc::new(ByAdministration(reloader.clone())));
+        }
+        let _ = reloader;
+    }
+
     pub(super) async fn stop(self) {
         #[cfg(feature = "gateway")]
         if let Some(local) = &self.local {
             local.stop().await;
+        }
+    }
+}
+
+/// Reading the configuration again, as the administration asks for it.
+#[cfg(feature = "gateway")]
+struct ByAdministration(Arc<Reloader>);
+
+#[cfg(feature = "gateway")]
+#[async_trait::async_trait]
+impl Reload for ByAdministration {
+    async fn reload(&self) -> Result<Reloaded, ReloadFault> {
+        match self.0.reload().await {
+            Ok(Outcome { applied, needs_restart }) => Ok(Reloaded { applied, needs_restart }),
+            Err(Refusal::Faults(faults)) => Err(ReloadFault::Refused(faults)),
+            Err(Refusal::Failed(why)) => Err(ReloadFault::Failed(why)),
         }
     }
 }

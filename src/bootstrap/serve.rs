@@ -22,7 +22,8 @@ pub fn serve(loaded: &Loaded, roles: &RoleSet, ready: impl FnOnce(&str)) -> Resu
         .build()
         .map_err(|error| StartError::Failed(format!("cannot start the runtime: {error}")))?;
     let served = runtime.block_on(async {
-        let process = Process::start(ServeOptions { config, roles: roles.clone(), log: log.clone() }).await?;
+        let options = ServeOptions { config, loaded: loaded.clone(), roles: roles.clone(), log: log.clone() };
+        let process = Box::pin(Process::start(options)).await?;
         let url = format!("http://{}", process.address());
         tracing::info!(event = "listening", url, roles = %roles, version = env!("CARGO_PKG_VERSION"));
         ready(&url);

@@ -6,6 +6,7 @@ mod headers;
 mod limits;
 mod paths;
 mod policies;
+mod reload;
 mod shared_breakers;
 mod shared_limits;
 mod streaming;

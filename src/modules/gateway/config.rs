@@ -2,7 +2,10 @@
 
 mod balancing;
 mod limits;
+mod reload;
 mod shaping;
+
+pub use reload::ReloadConfig;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -39,6 +42,9 @@ pub struct GatewayConfig {
     /// How targets that are names are looked up.
     #[serde(default = "DnsConfig::usual")]
     pub dns: DnsConfig,
+    /// When the configuration is read again by itself.
+    #[serde(default)]
+    pub reload: ReloadConfig,
     /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
     pub breaker: BreakerConfig,
     /// `[[gateway.upstreams]]`.

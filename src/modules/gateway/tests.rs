@@ -6,5 +6,6 @@ mod balancing;
 mod faults;
 mod messages;
 mod policies;
+mod reload;
 mod shaping;
 mod support;

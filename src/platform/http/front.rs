@@ -27,7 +27,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     Problem, RequestContext, TraceContext,
-    address::{client_address, is_trusted},
+    address::{address_text, client_address, is_trusted},
     context::{CURRENT, RouteLabel, is_sane_request_id},
     front_metrics::RequestMetrics,
     problem::{PROBLEM_JSON, general},
@@ -272,7 +272,7 @@ impl Drop for Visit {
                 duration_ms = duration.as_secs_f64() * 1_000.0,
                 request_bytes = self.request_bytes,
                 response_bytes = self.response_bytes,
-                client_ip = %self.context.client_ip,
+                client_ip = address_text(self.context.client_ip),
                 complete = self.complete,
             );
         });

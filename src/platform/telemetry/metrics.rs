@@ -72,6 +72,7 @@ fn describe() {
     describe_counter!("events_published_total", "Events handed to the bus, by topic");
     describe_counter!("events_consumed_total", "Events handled, by topic and outcome");
     describe_gauge!("outbox_pending", "Events written and not yet published");
+    describe_counter!("config_reloads_total", "Times the configuration was read again, by outcome");
     describe_counter!("log_lines_dropped_total", "Log lines dropped because nobody read them");
 
     let labels = [("service", "vestibule"), ("method", "GET"), ("route", "/health/live"), ("status", "200")];

@@ -3,27 +3,29 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::{sync::broadcast::error::RecvError, task::JoinHandle};
 
-use super::upstream::Upstream;
+use super::{pipeline::Shared, upstream::Upstream};
 use crate::platform::breaker_news::BreakerNews;
 
-/// Connects the breakers of these upstreams with those of other instances.
-pub(super) fn share(upstreams: &[Arc<Upstream>], news: &Arc<dyn BreakerNews>) -> JoinHandle<()> {
-    for upstream in upstreams {
-        let (news, name) = (news.clone(), upstream.name.clone());
-        upstream.breaker.when_tripped(move |pause| news.opened(&name, pause));
-    }
-    let upstreams: Vec<_> =
-        upstreams.iter().map(|upstream| (upstream.name.clone(), upstream.breaker.clone())).collect();
+/// From now on the others are told when the breaker of an upstream opens.
+pub(super) fn tell(upstream: &Upstream, news: &Arc<dyn BreakerNews>) {
+    let (news, name) = (news.clone(), upstream.name.clone());
+    upstream.breaker.when_tripped(move |pause| news.opened(&name, pause));
+}
+
+/// Opens the breakers of the current upstreams that opened elsewhere, for ever; the caller ends the task.
+pub(super) fn listen(news: &dyn BreakerNews, current: Arc<ArcSwap<Shared>>) -> JoinHandle<()> {
     let mut heard = news.heard();
     tokio::spawn(async move {
         loop {
             match heard.recv().await {
                 Ok(opened) => {
-                    for (_, breaker) in upstreams.iter().filter(|(name, _)| *name == *opened.name) {
+                    let current = current.load_full();
+                    for upstream in current.upstreams.iter().filter(|upstream| *upstream.name == *opened.name) {
                         tracing::info!(event = "circuit_breaker_told", upstream = &*opened.name);
-                        breaker.open(opened.pause);
+                        upstream.breaker.open(opened.pause);
                     }
                 }
                 // What was missed is found out by failures.

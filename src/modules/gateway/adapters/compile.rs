@@ -5,7 +5,7 @@ mod routes;
 mod shaping;
 mod upstreams;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix_web::http::header::HeaderValue;
 
@@ -28,8 +28,6 @@ use crate::{
 pub(super) struct Compiled {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
-    /// How many targets there are in all.
-    pub(super) targets: usize,
 }
 
 /// What the configuration is compiled with.
@@ -41,11 +39,15 @@ pub(super) struct Surroundings<'a> {
     pub(super) open: &'a [String],
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    /// When the gateway's own time began.
+    pub(super) started: Instant,
+    /// The upstreams of the configuration before; those that are as they were go on with their state.
+    pub(super) before: &'a [Arc<Upstream>],
 }
 
 /// Compiles the configuration.
 pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Result<Compiled, Vec<SettingFault>> {
-    let mut compiler = Compiler { config, around, faults: Vec::new(), targets: 0, upstreams: Vec::new() };
+    let mut compiler = Compiler { config, around, faults: Vec::new(), upstreams: Vec::new() };
     compiler.check_general();
     compiler.upstreams();
     let default_limit = compiler.default_limit();
@@ -59,7 +61,7 @@ pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Resu
         return Err(compiler.faults);
     }
     match Table::compile(routes) {
-        Ok(table) => Ok(Compiled { table, upstreams: compiler.upstreams, targets: compiler.targets }),
+        Ok(table) => Ok(Compiled { table, upstreams: compiler.upstreams }),
         Err((number, detail)) => {
             let key = format!("gateway.routes[{}].path", number.saturating_sub(built_in));
             Err(vec![SettingFault::new(key, detail)])
@@ -71,7 +73,6 @@ struct Compiler<'a> {
     config: &'a GatewayConfig,
     around: &'a Surroundings<'a>,
     faults: Vec<SettingFault>,
-    targets: usize,
     upstreams: Vec<Arc<Upstream>>,
 }
 
@@ -102,10 +103,11 @@ impl Compiler<'_> {
     }
 
     fn default_limit(&mut self) -> Option<Arc<Limits>> {
-        self.limit("gateway.rate_limit", 0, "default", &self.config.rate_limit.clone())
+        self.limit("gateway.rate_limit", "", "default", &self.config.rate_limit.clone())
     }
 
-    fn limit(&mut self, key: &str, id: u64, name: &str, setting: &RateLimitSetting) -> Option<Arc<Limits>> {
+    /// `owner` is the route whose limit it is, or nothing for the gateway's own.
+    fn limit(&mut self, key: &str, owner: &str, name: &str, setting: &RateLimitSetting) -> Option<Arc<Limits>> {
         let limits = setting.limits();
         let detail = match setting {
             RateLimitSetting::Switch(false) => return None,
@@ -113,7 +115,7 @@ impl Compiler<'_> {
                 "expected false, or a table such as { limit = \"60/minute\", per = \"client\" }".to_owned()
             }
             _ if limits.is_empty() || limits.len() > MOST_POLICIES => format!("expected 1 to {MOST_POLICIES} limits"),
-            _ => match Limits::compile(id, name, limits) {
+            _ => match Limits::compile(owner, name, limits) {
                 Ok(limits) => return Some(Arc::new(limits)),
                 Err((number, fault)) => {
                     let place =

@@ -11,7 +11,10 @@ use std::{
     fmt,
     hash::{BuildHasher, BuildHasherDefault, Hasher},
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,7 +27,10 @@ use governor::{
 };
 
 use self::shared::Lease;
-use super::limits::{Decision, Limits, MOST_POLICIES, Verdict};
+use super::{
+    balance::hash_bytes,
+    limits::{Decision, Limits, MOST_POLICIES, Verdict},
+};
 use crate::{
     kernel::{
         Clock, UserId,
@@ -96,8 +102,8 @@ impl fmt::Debug for Policy {
 }
 
 impl Policy {
-    /// Compiles a limit. `name` is a route's, of plain characters; `id` tells policies apart.
-    pub(super) fn compile(id: u64, name: &str, config: &RateLimitConfig) -> Result<Self, ValueFault> {
+    /// Compiles a limit. `name` is a route's, of plain characters; `owner` tells policies apart.
+    pub(super) fn compile(owner: &str, name: &str, config: &RateLimitConfig) -> Result<Self, ValueFault> {
         let limit = Limit::new(config.limit.count, config.limit.window.secs());
         let decision = |decision: &'static str| metrics::counter!("rate_limit_decisions_total", "policy" => name.to_owned(), "decision" => decision);
         let (allowed, limited) = (decision("allowed"), decision("limited"));
@@ -106,17 +112,11 @@ impl Policy {
         Ok(Self {
             name: name.to_owned(),
             per: Per::parse(&config.per)?,
-            id,
+            id: policy_id(owner, config),
             limit,
             pace: config.pace.and_then(quota),
             mode: config.mode,
-            // The gateway's own limit is nobody else's, even if a route has its name.
-            seed: format!(
-                "{} {name} {} {} ",
-                u8::from(id < MOST_POLICIES as u64),
-                config.per,
-                limit.window().as_secs()
-            ),
+            seed: format!("{owner} {} {} ", config.per, limit.window().as_secs()),
             allowed,
             limited,
         })
@@ -126,6 +126,12 @@ impl Policy {
     pub(super) fn told(&self) -> String {
         format!("\"{}\";q={};w={}", self.name, self.limit.count(), self.limit.window().as_secs())
     }
+}
+
+/// What tells a policy from others: whose it is and what it says, so that its counts go on when it is loaded again.
+fn policy_id(owner: &str, config: &RateLimitConfig) -> u64 {
+    let said = format!("{}\n{:?}\n{:?}", config.per, config.limit, config.pace);
+    hash_bytes(format!("{owner}\n{said}").as_bytes())
 }
 
 /// Seconds, rounded up.
@@ -158,7 +164,7 @@ pub(super) struct Limiter {
     hasher: RandomState,
     shards: Vec<Mutex<Generations>>,
     /// The most keys in one generation of one shard.
-    generation: usize,
+    generation: AtomicUsize,
     /// The counts of all instances, where they are shared.
     shared: Option<Arc<dyn SharedCounts>>,
 }
@@ -206,7 +212,12 @@ impl Limiter {
     pub(super) fn new(keys: usize, clock: Arc<dyn Clock>, shared: Option<Arc<dyn SharedCounts>>) -> Self {
         let ticks = Ticks { started: clock.monotonic(), clock };
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Self { ticks, hasher: RandomState::new(), shards, generation: (keys / SHARDS / 2).max(1), shared }
+        Self { ticks, hasher: RandomState::new(), shards, generation: AtomicUsize::new(generation(keys)), shared }
+    }
+
+    /// Remembers at most `keys` keys from now on.
+    pub(super) fn remember(&self, keys: usize) {
+        self.generation.store(generation(keys), Ordering::Relaxed);
     }
 
     /// Counts a request if all policies let it through; one that is refused counts with none. `subjects` are whose count it
@@ -274,7 +285,7 @@ impl Limiter {
         if let Some(entry) = young.get_mut(&key) {
             return use_it(entry);
         }
-        if young.len() >= self.generation {
+        if young.len() >= self.generation.load(Ordering::Relaxed) {
             *old = std::mem::take(young);
         }
         let entry = old.remove(&key).unwrap_or_default();
@@ -310,6 +321,10 @@ impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter").field("generation", &self.generation).finish_non_exhaustive()
     }
+}
+
+fn generation(keys: usize) -> usize {
+    (keys / SHARDS / 2).max(1)
 }
 
 /// Our clock, as governor reads one: time since the limiter was made.
@@ -360,7 +375,7 @@ mod tests {
         let pace = pace.map(|pace| pace.parse().unwrap());
         let config =
             RateLimitConfig { limit: limit.parse().unwrap(), per: "ip".to_owned(), pace, mode: LimitMode::Exact };
-        Limits::compile(1, "default", &[config]).unwrap()
+        Limits::compile("", "default", &[config]).unwrap()
     }
 
     fn take(limiter: &Limiter, limits: &Limits, subject: Subject<'_>) -> Decision {
@@ -429,7 +444,7 @@ mod tests {
             pace: None,
             mode: LimitMode::Exact,
         };
-        let limits = Limits::compile(3, "r", &[config("2/minute", "ip"), config("3/hour", "route")]).unwrap();
+        let limits = Limits::compile("r", "r", &[config("2/minute", "ip"), config("3/hour", "route")]).unwrap();
         assert_eq!(limits.header, "\"r\";q=2;w=60, \"r:2\";q=3;w=3600");
         let take = |address: &str| {
             let subjects = [ip(address), Subject::Everybody, Subject::Everybody, Subject::Everybody];

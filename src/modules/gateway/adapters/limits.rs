@@ -24,14 +24,14 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Compiles the limits of the route `name`. `id` tells routes apart. The error says which limit is wrong.
-    pub(super) fn compile(id: u64, name: &str, limits: &[RateLimitConfig]) -> Result<Self, (usize, ValueFault)> {
+    /// Compiles limits that are called `name`. `owner` is the route whose they are, or nothing for the gateway's own. The
+    /// error says which limit is wrong.
+    pub(super) fn compile(owner: &str, name: &str, limits: &[RateLimitConfig]) -> Result<Self, (usize, ValueFault)> {
         let mut policies = Vec::new();
         for (number, limit) in limits.iter().enumerate() {
             // No route's name has a colon.
-            let name = if number == 0 { name.to_owned() } else { format!("{name}:{}", number + 1) };
-            let id = id * MOST_POLICIES as u64 + number as u64;
-            policies.push(Policy::compile(id, &name, limit).map_err(|fault| (number, fault))?);
+            let numbered = |name: &str| if number == 0 { name.to_owned() } else { format!("{name}:{}", number + 1) };
+            policies.push(Policy::compile(&numbered(owner), &numbered(name), limit).map_err(|fault| (number, fault))?);
         }
         let told: Vec<String> = policies.iter().map(Policy::told).collect();
         let header = HeaderValue::from_str(&told.join(", "));

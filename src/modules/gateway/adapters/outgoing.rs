@@ -11,7 +11,10 @@ use super::{
     route::{PathRule, Route},
     target::Target,
 };
-use crate::{kernel::Principal, platform::http::RequestContext};
+use crate::{
+    kernel::Principal,
+    platform::http::{RequestContext, address::address_text},
+};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -131,7 +134,7 @@ impl Outgoing<'_> {
         };
         set(
             X_FORWARDED_FOR,
-            HeaderValue::from_maybe_shared(bytes::Bytes::from(self.context.client_ip.to_string())).ok(),
+            HeaderValue::from_maybe_shared(bytes::Bytes::from(address_text(self.context.client_ip))).ok(),
         );
         set(X_FORWARDED_PROTO, Some(HeaderValue::from_static(self.scheme)));
         set(X_FORWARDED_HOST, text(self.host).filter(|host| !host.is_empty()));

@@ -14,6 +14,7 @@ use super::{
     checks,
     compression::Compression,
     deadline::{self, Deadline},
+    dns::Lookups,
     identity,
     limiter::Limiter,
     limits::{Decision, Limits},
@@ -48,8 +49,7 @@ use crate::{
 pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
-    pub(super) targets: usize,
-    pub(super) limiter: Limiter,
+    pub(super) limiter: Arc<Limiter>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
@@ -57,6 +57,8 @@ pub(super) struct Shared {
     pub(super) security_headers: bool,
     pub(super) compression: Option<Compression>,
     pub(super) clock: Arc<dyn Clock>,
+    /// For targets by name, where there are any.
+    pub(super) lookups: Option<Arc<Lookups>>,
 }
 
 /// What is known on the way and needed for the answer, whoever gives it.

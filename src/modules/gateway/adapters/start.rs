@@ -1,33 +1,22 @@
 //! Starts the gateway: compiles the configuration, begins the health checks, hands out the middleware.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc, time::Instant};
 
 use actix_web::web;
-use futures_util::future::join_all;
 use ipnet::IpNet;
-use tokio::task::JoinHandle;
 use utoipa::OpenApi as _;
 
 use super::{
     admin::{AdminApi, SharedHandle, list_upstreams},
-    breakers,
     compile::{Compiled, Surroundings, compile},
-    compression::Compression,
-    dns::{self, Lookups, Name},
     explain::{self, Explanation, RouteSummary},
-    health,
-    limiter::Limiter,
+    live::{Ground, Live},
     middleware::GatewayMiddleware,
-    pipeline::Shared,
-    policies::Cors,
-    upstream::Upstream,
+    reload::{Reload, Reloader, reload},
 };
 use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
-    modules::gateway::{GatewayConfig, Placement, RoleRoute, config::DnsConfig, front_door, open_paths},
+    modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
     platform::{
         breaker_news::BreakerNews, http::api_keys::ApiKeys, random::SystemRandom, shared_counts::SharedCounts,
         tokens::TokenVerifier,
@@ -82,9 +71,9 @@ impl fmt::Debug for GatewayParts<'_> {
 
 /// The running gateway.
 pub struct Gateway {
-    shared: Arc<Shared>,
+    live: Arc<Live>,
     admin_prefix: String,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    reloader: Arc<Reloader>,
 }
 
 impl fmt::Debug for Gateway {
@@ -97,79 +86,63 @@ impl Gateway {
     /// Compiles the configuration and begins the health checks. Must be called after the metrics recorder was installed:
     /// the gateway's metrics are registered here, once.
     pub async fn start(parts: GatewayParts<'_>) -> Result<Self, StartError> {
-        let around = Surroundings {
-            body_limit: parts.body_limit.0,
-            roles: &parts.roles,
-            open: &open_paths(parts.config),
-            clock: parts.clock.clone(),
-            random: parts.random.clone(),
-        };
-        let compiled = compile(parts.config, &around).map_err(StartError::Settings)?;
-        let shared = Arc::new(Shared {
-            table: compiled.table,
-            upstreams: compiled.upstreams,
-            targets: compiled.targets,
-            limiter: Limiter::new(parts.config.rate_limit_keys, parts.clock.clone(), parts.instances.counts),
+        let ground = Ground {
+            body_limit: parts.body_limit,
+            trusted_proxies: parts.trusted_proxies,
+            roles: parts.roles,
             verifier: parts.verifier,
             api_keys: parts.api_keys,
-            trusted_proxies: parts.trusted_proxies,
-            cors: parts.config.cors.as_ref().map(Cors::compile),
-            security_headers: parts.config.security_headers,
+            started: parts.clock.monotonic(),
             clock: parts.clock,
-            compression: parts.config.compression.as_ref().map(Compression::compile),
-        });
-        let checked = shared.upstreams.iter().filter(|upstream| upstream.health.is_some());
-        let mut tasks: Vec<_> = checked.map(|upstream| tokio::spawn(health::watch(upstream.clone()))).collect();
-        tasks.extend(look_up_names(&shared.upstreams, &parts.config.dns).await?);
-        tasks.extend(parts.instances.breakers.iter().map(|news| breakers::share(&shared.upstreams, news)));
-        Ok(Self { shared, admin_prefix: parts.config.admin_prefix.clone(), tasks: Mutex::new(tasks) })
+            random: parts.random,
+            instances: parts.instances,
+            admin_prefix: parts.config.admin_prefix.clone(),
+            api_prefix: parts.config.api_prefix.clone(),
+        };
+        let live = Live::start(ground, parts.config).map_err(StartError::Settings)?;
+        live.look_up_names().await;
+        let admin_prefix = parts.config.admin_prefix.clone();
+        Ok(Self { live: Arc::new(live), admin_prefix, reloader: Arc::default() })
     }
 
     /// The middleware to wrap around the application's router. Cheap.
     pub fn middleware(&self) -> GatewayMiddleware {
-        GatewayMiddleware { shared: self.shared.clone() }
+        GatewayMiddleware { live: self.live.clone() }
+    }
+
+    /// Puts another configuration into effect, or tells every fault and changes nothing. Requests under way end as they
+    /// began. `admin_prefix` and `api_prefix` stay as they were at the start. Must be called within a runtime.
+    pub fn reload(&self, config: &GatewayConfig) -> Result<(), Vec<SettingFault>> {
+        self.live.reload(config)
+    }
+
+    /// Says who reads the configuration again for the administration; only the first word counts.
+    pub fn reload_by(&self, reload: Arc<dyn Reload>) {
+        let _ = self.reloader.0.set(reload);
     }
 
     /// Registers the administration.
     pub fn configure(&self, service: &mut web::ServiceConfig) {
-        let data = web::Data::new(SharedHandle(self.shared.clone()));
-        let path = format!("{}/upstreams", self.admin_prefix);
-        service.service(web::resource(path).app_data(data).route(web::get().to(list_upstreams)));
+        let data = web::Data::new(SharedHandle(self.live.clone()));
+        let path = |name: &str| format!("{}/{name}", self.admin_prefix);
+        service.service(web::resource(path("upstreams")).app_data(data).route(web::get().to(list_upstreams))).service(
+            web::resource(path("reload"))
+                .app_data(web::Data::from(self.reloader.clone()))
+                .route(web::post().to(reload)),
+        );
     }
 
     /// Ends the background tasks, and waits until they have.
     pub async fn stop(&self) {
-        for task in self.abort() {
+        for task in self.live.end() {
             let _ = task.await;
         }
     }
-
-    fn abort(&self) -> Vec<JoinHandle<()>> {
-        let tasks: Vec<_> = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-        tasks.iter().for_each(JoinHandle::abort);
-        tasks
-    }
-}
-
-/// Looks up the names of targets, the first time before requests are answered.
-async fn look_up_names(upstreams: &[Arc<Upstream>], config: &DnsConfig) -> Result<Vec<JoinHandle<()>>, StartError> {
-    let names = upstreams.iter().flat_map(|upstream| upstream.names.iter().map(move |name| (upstream, name)));
-    let names: Vec<_> = names.collect();
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let lookups = Lookups::new(config).map_err(|error| StartError::Failed(format!("gateway.dns: {error}")))?;
-    let lookups = Arc::new(lookups);
-    join_all(names.iter().map(|(upstream, name)| dns::first(upstream, name, &lookups))).await;
-    let watch = |(upstream, name): &(&Arc<Upstream>, &Name)| {
-        tokio::spawn(dns::watch((*upstream).clone(), (*name).clone(), lookups.clone()))
-    };
-    Ok(names.iter().map(watch).collect())
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.abort();
+        self.live.end();
     }
 }
 
@@ -198,6 +171,8 @@ impl<'a> RoutePlan<'a> {
             open: &open_paths(config),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            started: Instant::now(),
+            before: &[],
         };
         compile(config, &around).map(|compiled| Self { config, compiled })
     }

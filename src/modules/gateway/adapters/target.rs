@@ -16,12 +16,15 @@ use super::{
 };
 use crate::kernel::error::ValueFault;
 
+/// The number of the next target of this process.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
 /// Where requests go.
 #[derive(Debug)]
 pub(super) struct Target {
     /// As it was configured.
     pub(super) url: String,
-    /// Its place in the pools.
+    /// Its name in the pools, never given to another.
     pub(super) number: usize,
     endpoint: Endpoint,
     /// Where a target by name has its address from.
@@ -46,7 +49,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Reads a target's URL.
-    pub(super) fn parse(url: &str, weight: u32, number: usize) -> Result<Self, ValueFault> {
+    pub(super) fn parse(url: &str, weight: u32) -> Result<Self, ValueFault> {
         let expected = || {
             let detail = format!("expected a URL such as \"http://127.0.0.1:9001\", found {url:?}");
             ValueFault::new("invalid-url", detail)
@@ -73,7 +76,7 @@ impl Target {
         };
         Ok(Self {
             url: url.to_owned(),
-            number,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             endpoint: Endpoint { host, port, tls },
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_| expected())?,
             base_path: uri.path().trim_end_matches('/').to_owned(),
@@ -144,6 +147,24 @@ impl Target {
         self.failures_in_a_row.store(0, Ordering::Relaxed);
         self.ejected_until.store(0, Ordering::Relaxed);
         self.came_back(now);
+    }
+
+    /// Takes over what is known of the same target under the configuration before, and its kept connections unless they
+    /// would be made otherwise now.
+    pub(super) fn take_over(&mut self, before: &Self, connections: bool, health: bool) {
+        if connections {
+            self.number = before.number;
+        }
+        if health {
+            *self.healthy.get_mut() = before.healthy.load(Ordering::Relaxed);
+        }
+        if let (Some(slot), Some(before)) = (&self.slot, &before.slot) {
+            slot.address.store(before.address.load_full());
+        }
+        *self.requests.get_mut() = before.requests.load(Ordering::Relaxed);
+        *self.failures.get_mut() = before.failures.load(Ordering::Relaxed);
+        *self.failures_in_a_row.get_mut() = before.failures_in_a_row.load(Ordering::Relaxed);
+        *self.ejected_until.get_mut() = before.ejected_until.load(Ordering::Relaxed);
     }
 
     /// Whether it gets requests at `now`, the gateway's own time.

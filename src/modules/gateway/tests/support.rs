@@ -30,6 +30,7 @@ pub(super) const SECRET: &[u8] = b"a secret of tests, long enough for HS256";
 /// A running gateway.
 pub(super) struct Front {
     pub(super) address: SocketAddr,
+    pub(super) gateway: Arc<Gateway>,
     stop: actix_web::dev::ServerHandle,
 }
 
@@ -104,14 +105,15 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
     .unwrap();
     let gateway = Arc::new(gateway);
     let verifier = verifier();
+    let inside = gateway.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(verifier.clone())
-            .configure(|service| gateway.configure(service))
+            .configure(|service| inside.configure(service))
             .route("/auth/{rest:.*}", web::to(echo))
             .route("/data/{rest:.*}", web::to(echo))
             .route("/health", web::to(echo))
-            .wrap(gateway.middleware())
+            .wrap(inside.middleware())
             .wrap_fn(|request, service| {
                 let shown = |problem: &Problem| problem.kind().code;
                 service.call(request).map(move |outcome| {
@@ -135,7 +137,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
     let server = server.run();
     let stop = server.handle();
     actix_web::rt::spawn(server);
-    Front { address, stop }
+    Front { address, gateway, stop }
 }
 
 /// An upstream of raw bytes: what to do with each connection is up to the test. Heads that came are kept.

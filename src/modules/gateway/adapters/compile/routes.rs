@@ -38,7 +38,7 @@ impl Compiler<'_> {
         let to = self.route_destination(number, config);
         let limit = match &config.rate_limit {
             None => default.cloned(),
-            Some(own) => self.limit(&key("rate_limit"), number as u64 + 1, &config.name, own),
+            Some(own) => self.limit(&key("rate_limit"), &config.name, &config.name, own),
         };
         if config.auth == RouteAuth::None && !(config.roles.is_empty() && config.scopes.is_empty()) {
             self.fault(key("auth"), "roles and scopes need auth = \"required\" or \"optional\"");

@@ -2,7 +2,9 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use super::{Compiler, is_plain_name};
+use serde_json::Value as Json;
+
+use super::{Compiler, Surroundings, is_plain_name};
 use crate::{
     kernel::{Role, units::Span},
     modules::gateway::{
@@ -69,16 +71,15 @@ impl Compiler<'_> {
                 names.extend(kind.map(|kind| Name { kind, slots: from..targets.len() }));
                 continue;
             }
-            match Target::parse(&target.url, target.weight, self.targets) {
+            match Target::parse(&target.url, target.weight) {
                 Ok(target) => targets.push(target),
                 Err(fault) => self.fault(if is_role { place } else { format!("{place}.url") }, fault.detail),
             }
-            self.targets += 1;
         }
         self.check_upstream(key, config);
         if self.faults.len() == before {
-            let upstream = Upstream::new(config, targets, names, is_role, &self.around.clock, &self.around.random);
-            self.upstreams.push(Arc::new(upstream));
+            self.upstreams
+                .push(self.kept(config).unwrap_or_else(|| Arc::new(self.fresh(config, targets, names, is_role))));
         }
     }
 
@@ -101,20 +102,56 @@ impl Compiler<'_> {
             }
         };
         for _ in 0..MOST_ADDRESSES {
-            match Target::parse(&url, config.weight, self.targets) {
+            match Target::parse(&url, config.weight) {
                 Ok(target) => targets.push(target.as_slot()),
                 Err(fault) => {
                     self.fault(format!("{place}.{key}"), fault.detail);
                     return None;
                 }
             }
-            self.targets += 1;
         }
         let endpoint = targets.last()?.endpoint();
         Some(match &config.srv {
             Some(name) => Kind::Service(name.clone()),
             None => Kind::Host(endpoint.host.clone(), endpoint.port),
         })
+    }
+
+    /// The upstream of the configuration before, when it is as it was: its breaker, counts and health go on.
+    fn kept(&self, config: &UpstreamConfig) -> Option<Arc<Upstream>> {
+        let before = self.around.before.iter().find(|before| before.name == config.name)?;
+        (before.settings == self.settings(config)).then(|| before.clone())
+    }
+
+    /// All that an upstream is made of.
+    fn settings(&self, config: &UpstreamConfig) -> Json {
+        let mut settings = serde_json::to_value(config).unwrap_or_default();
+        if config.targets.iter().any(|target| target.url.is_empty()) {
+            settings["dns"] = serde_json::to_value(&self.config.dns).unwrap_or_default();
+        }
+        settings
+    }
+
+    /// A new upstream. Its targets take over what is known of the same ones before.
+    fn fresh(&self, config: &UpstreamConfig, mut targets: Vec<Target>, names: Vec<Name>, is_role: bool) -> Upstream {
+        let settings = self.settings(config);
+        if let Some(before) = self.around.before.iter().find(|before| before.name == config.name) {
+            let same_connections = connection_settings(&before.settings) == connection_settings(&settings);
+            let is_checked = before.health.is_some() && config.health.is_some();
+            for (number, target) in targets.iter_mut().enumerate() {
+                let is_same = |same: &&Target| same.url == target.url && same.slot.is_some() == target.slot.is_some();
+                let same = match target.slot {
+                    None => before.targets.iter().find(is_same),
+                    // Slots of a name are all alike, but for their place.
+                    Some(_) => before.targets.get(number).filter(is_same),
+                };
+                if let Some(same) = same {
+                    target.take_over(same, same_connections, is_checked);
+                }
+            }
+        }
+        let Surroundings { clock, random, started, .. } = self.around;
+        Upstream::new(config, settings, targets, names, is_role, clock, random, *started)
     }
 
     fn check_upstream(&mut self, key: &str, config: &UpstreamConfig) {
@@ -191,6 +228,32 @@ impl Compiler<'_> {
             self.fault(format!("{key}.retry.budget_percent"), "expected 0 to 100");
         }
     }
+}
+
+/// The settings that decide how a connection is made, whatever there may be: all but these, and the targets' addresses
+/// which are compared one by one.
+fn connection_settings(settings: &Json) -> Json {
+    const OTHERS: [&str; 14] = [
+        "targets",
+        "balance",
+        "hash_on",
+        "connect_timeout",
+        "timeout",
+        "idle_timeout",
+        "max_in_flight",
+        "health",
+        "outlier",
+        "breaker",
+        "retry",
+        "hedge",
+        "panic_percent",
+        "slow_start",
+    ];
+    let mut settings = settings.clone();
+    if let Some(members) = settings.as_object_mut() {
+        members.retain(|name, _| !OTHERS.contains(&name.as_str()));
+    }
+    settings
 }
 
 /// A role that runs elsewhere, as an upstream with defaults.

@@ -88,7 +88,7 @@ impl SharedCounts for Fake {
 
 fn limits(limit: &str, mode: LimitMode) -> Limits {
     let config = RateLimitConfig { limit: limit.parse().unwrap(), per: "route".to_owned(), pace: None, mode };
-    Limits::compile(1, "r", &[config]).unwrap()
+    Limits::compile("r", "r", &[config]).unwrap()
 }
 
 fn instances(count: usize) -> (Vec<Limiter>, Arc<Fake>, Arc<ManualClock>) {

@@ -1,0 +1,188 @@
+//! What serves at the moment, and how another configuration takes its place: compiled beside, then swapped at once. A
+//! request takes what serves when it comes and keeps that to its end; parts that did not change go on with their state.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use arc_swap::ArcSwap;
+use futures_util::future::{join, join_all};
+use ipnet::IpNet;
+use tokio::task::JoinHandle;
+
+use super::{
+    breakers,
+    compile::{Surroundings, compile},
+    compression::Compression,
+    dns::{self, Lookups},
+    health,
+    limiter::Limiter,
+    pipeline::Shared,
+    policies::Cors,
+    upstream::Upstream,
+};
+use crate::{
+    kernel::{Clock, Random, SettingFault, units::ByteSize},
+    modules::gateway::{GatewayConfig, Instances, RoleRoute, open_paths},
+    platform::{http::api_keys::ApiKeys, tokens::TokenVerifier},
+};
+
+/// What stays as it is, however often the configuration is loaded anew.
+pub(super) struct Ground {
+    pub(super) body_limit: ByteSize,
+    pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) roles: Vec<RoleRoute>,
+    pub(super) verifier: Arc<TokenVerifier>,
+    pub(super) api_keys: Arc<ApiKeys>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) instances: Instances,
+    /// When the gateway's own time begins.
+    pub(super) started: Instant,
+    pub(super) admin_prefix: String,
+    pub(super) api_prefix: String,
+}
+
+/// The running configuration.
+pub(super) struct Live {
+    ground: Ground,
+    current: Arc<ArcSwap<Shared>>,
+    checks: Mutex<Vec<Check>>,
+    /// Hears of breakers that opened at other instances.
+    news: Option<JoinHandle<()>>,
+}
+
+/// What goes on beside the requests of one upstream: health checks, and lookups of names.
+struct Check {
+    upstream: Arc<Upstream>,
+    task: JoinHandle<()>,
+}
+
+impl Live {
+    /// Compiles the first configuration and begins its health checks.
+    pub(super) fn start(ground: Ground, config: &GatewayConfig) -> Result<Self, Vec<SettingFault>> {
+        let shared = Arc::new(ground.build(config, None)?);
+        let checks = checks(Vec::new(), &shared);
+        let current = Arc::new(ArcSwap::new(shared));
+        let news = ground.instances.breakers.as_ref().map(|news| breakers::listen(&**news, current.clone()));
+        Ok(Self { ground, current, checks: Mutex::new(checks), news })
+    }
+
+    /// Looks names up for the first time, so that the first request finds targets.
+    pub(super) async fn look_up_names(&self) {
+        let current = self.current();
+        let Some(lookups) = &current.lookups else { return };
+        let names =
+            current.upstreams.iter().flat_map(|upstream| upstream.names.iter().map(move |name| (upstream, name)));
+        join_all(names.map(|(upstream, name)| dns::first(upstream, name, lookups))).await;
+    }
+
+    /// What a request that comes now is served by.
+    pub(super) fn current(&self) -> Arc<Shared> {
+        self.current.load_full()
+    }
+
+    /// Takes another configuration, or none of it when it has faults. Where the administration and the aggregation role
+    /// are served stays, as that is known elsewhere too.
+    pub(super) fn reload(&self, config: &GatewayConfig) -> Result<(), Vec<SettingFault>> {
+        let config = GatewayConfig {
+            admin_prefix: self.ground.admin_prefix.clone(),
+            api_prefix: self.ground.api_prefix.clone(),
+            ..config.clone()
+        };
+        // One at a time: each builds on what the one before left.
+        let mut running = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.current.load_full();
+        let next = Arc::new(self.ground.build(&config, Some(&before))?);
+        next.limiter.remember(config.rate_limit_keys);
+        self.current.store(next.clone());
+        for upstream in &next.upstreams {
+            upstream.show_breaker();
+        }
+        *running = checks(std::mem::take(&mut *running), &next);
+        Ok(())
+    }
+
+    /// Ends the health checks; gives their tasks to wait for.
+    pub(super) fn end(&self) -> Vec<JoinHandle<()>> {
+        let checks: Vec<Check> = self.checks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let tasks: Vec<_> = checks.into_iter().map(|check| check.task).collect();
+        if let Some(news) = &self.news {
+            news.abort();
+        }
+        for task in &tasks {
+            task.abort();
+        }
+        tasks
+    }
+}
+
+impl Ground {
+    fn build(&self, config: &GatewayConfig, before: Option<&Shared>) -> Result<Shared, Vec<SettingFault>> {
+        let around = Surroundings {
+            body_limit: self.body_limit.0,
+            roles: &self.roles,
+            open: &open_paths(config),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            started: self.started,
+            before: before.map_or(&[], |before| &before.upstreams),
+        };
+        let compiled = compile(config, &around)?;
+        let limiter = match before {
+            Some(before) => before.limiter.clone(),
+            None => {
+                let counts = self.instances.counts.clone();
+                Arc::new(Limiter::new(config.rate_limit_keys, self.clock.clone(), counts))
+            }
+        };
+        for upstream in &compiled.upstreams {
+            if let Some(news) = &self.instances.breakers {
+                breakers::tell(upstream, news);
+            }
+        }
+        let lookups = compiled.upstreams.iter().any(|upstream| !upstream.names.is_empty());
+        let lookups = lookups.then(|| Lookups::new(&config.dns)).transpose();
+        let lookups = lookups.map_err(|error| vec![SettingFault::new("gateway.dns", error)])?;
+        Ok(Shared {
+            table: compiled.table,
+            upstreams: compiled.upstreams,
+            limiter,
+            verifier: self.verifier.clone(),
+            api_keys: self.api_keys.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            cors: config.cors.as_ref().map(Cors::compile),
+            security_headers: config.security_headers,
+            compression: config.compression.as_ref().map(Compression::compile),
+            lookups: lookups.map(Arc::new),
+            clock: self.clock.clone(),
+        })
+    }
+}
+
+/// The checks of these upstreams: those that run go on, others begin, and those of upstreams that are gone end.
+fn checks(running: Vec<Check>, shared: &Shared) -> Vec<Check> {
+    let upstreams = &shared.upstreams;
+    let (mut kept, gone): (Vec<_>, Vec<_>) =
+        running.into_iter().partition(|check| upstreams.iter().any(|upstream| Arc::ptr_eq(upstream, &check.upstream)));
+    for check in gone {
+        check.task.abort();
+    }
+    for upstream in upstreams.iter().filter(|upstream| upstream.health.is_some() || !upstream.names.is_empty()) {
+        if !kept.iter().any(|check| Arc::ptr_eq(upstream, &check.upstream)) {
+            kept.push(Check {
+                upstream: upstream.clone(),
+                task: tokio::spawn(beside(upstream.clone(), shared.lookups.clone())),
+            });
+        }
+    }
+    kept
+}
+
+/// What goes on beside the requests of an upstream, for ever.
+async fn beside(upstream: Arc<Upstream>, lookups: Option<Arc<Lookups>>) {
+    let names =
+        upstream.names.iter().filter_map(|name| Some(dns::watch(upstream.clone(), name.clone(), lookups.clone()?)));
+    join(health::watch(upstream.clone()), join_all(names)).await;
+}
