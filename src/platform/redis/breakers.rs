@@ -95,9 +95,8 @@ impl Place {
         self.clock.now().timestamp_millis()
     }
 
-    /// Reads `instance until`, as others wrote it.
-    fn read(&self, name: &str, text: &str) -> Option<Opened> {
-        let (instance, until) = text.split_once(' ')?;
+    /// Reads who opened a breaker until when; `None` when it was this instance, or is over.
+    fn read(&self, name: &str, instance: &str, until: &str) -> Option<Opened> {
         if instance.parse() == Ok(self.instance) {
             return None;
         }
@@ -134,16 +133,17 @@ async fn listen(place: Place, client: Client, heard: broadcast::Sender<Opened>, 
         };
         if let Ok(Ok((news, before))) = tokio::time::timeout(connect_timeout, subscribe).await {
             for (name, text) in before {
-                place.read(&name, &text).map(|opened| heard.send(opened));
+                let Some((instance, until)) = text.split_once(' ') else { continue };
+                place.read(&name, instance, until).map(|opened| heard.send(opened));
             }
             let mut messages = news.into_on_message();
             while let Some(message) = messages.next().await {
                 let Ok(text) = message.get_payload::<String>() else { continue };
-                let Some((head, name)) = text.match_indices(' ').nth(1).map(|(at, _)| (&text[..at], &text[at + 1..]))
-                else {
+                let mut words = text.splitn(3, ' ');
+                let (Some(instance), Some(until), Some(name)) = (words.next(), words.next(), words.next()) else {
                     continue;
                 };
-                place.read(name, head).map(|opened| heard.send(opened));
+                place.read(name, instance, until).map(|opened| heard.send(opened));
             }
         }
         tokio::time::sleep(PAUSE).await;

@@ -1,13 +1,15 @@
 //! Shared counts in Redis: one script call a decision, and none while Redis does not answer in time.
 //!
 //! A connection is handed out only while it is known to answer. Whoever meets a fault or waits in vain takes it away, and
-//! from then on nobody waits; a task of its own asks Redis twice a second until it answers in time again.
+//! from then on nobody waits; a task of its own asks Redis twice a second until it answers in time again. Each thread makes
+//! a connection of its own beside that one, so that an answer wakes no other thread than the one that waits for it.
 
 use std::{
+    cell::RefCell,
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -43,9 +45,29 @@ struct Inner {
     connect_timeout: Duration,
     patience: Duration,
     /// There while Redis answers in time.
-    connection: ArcSwapOption<MultiplexedConnection>,
+    there: ArcSwapOption<There>,
     missed: AtomicU32,
     lost: Notify,
+}
+
+/// Redis, as long as it answers in time.
+struct There {
+    /// Tells one such time from another.
+    time: u64,
+    connection: MultiplexedConnection,
+}
+
+/// Names the next time that Redis answers, over all counts of the process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// A thread's own connection, for one time that Redis answers; absent until it stands.
+struct Own {
+    time: u64,
+    connection: Option<MultiplexedConnection>,
+}
+
+thread_local! {
+    static OWN: RefCell<Option<Own>> = const { RefCell::new(None) };
 }
 
 impl fmt::Debug for RedisCounts {
@@ -64,7 +86,7 @@ impl RedisCounts {
             prefix: format!("{}:limit:", settings.prefix),
             connect_timeout: settings.connect_timeout,
             patience: settings.response_timeout.min(MOST_PATIENCE),
-            connection: ArcSwapOption::empty(),
+            there: ArcSwapOption::empty(),
             missed: AtomicU32::new(0),
             lost: Notify::new(),
         });
@@ -82,12 +104,13 @@ impl Drop for RedisCounts {
 #[async_trait]
 impl SharedCounts for RedisCounts {
     fn is_there(&self) -> bool {
-        self.inner.connection.load().is_some()
+        self.inner.there.load().is_some()
     }
 
     async fn take(&self, asks: &[Ask]) -> Option<Vec<Told>> {
         let inner = &*self.inner;
-        let mut connection = MultiplexedConnection::clone(&*inner.connection.load_full()?);
+        let there = inner.there.load_full()?;
+        let mut connection = own_connection(&self.inner, &there);
         match timeout(inner.patience, inner.call(&mut connection, asks)).await {
             Ok(Ok(told)) => {
                 if inner.missed.load(Ordering::Relaxed) != 0 {
@@ -113,7 +136,7 @@ impl SharedCounts for RedisCounts {
 impl Inner {
     /// From now on nobody asks.
     fn lose(&self) {
-        if self.connection.swap(None).is_some() {
+        if self.there.swap(None).is_some() {
             self.missed.store(0, Ordering::Relaxed);
             self.lost.notify_one();
         }
@@ -192,6 +215,28 @@ fn hex(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or('0')
 }
 
+/// This thread's connection; while it is being made, the one of all.
+fn own_connection(inner: &Arc<Inner>, there: &There) -> MultiplexedConnection {
+    OWN.with_borrow_mut(|own| {
+        if let Some(own) = own.as_ref().filter(|own| own.time == there.time) {
+            return own.connection.as_ref().unwrap_or(&there.connection).clone();
+        }
+        *own = Some(Own { time: there.time, connection: None });
+        tokio::spawn(make_own(inner.clone(), there.time));
+        there.connection.clone()
+    })
+}
+
+/// Makes a connection for the thread that this runs on.
+async fn make_own(inner: Arc<Inner>, time: u64) {
+    let Ok(connection) = inner.connect().await else { return };
+    OWN.with_borrow_mut(|own| {
+        if let Some(own) = own.as_mut().filter(|own| own.time == time) {
+            own.connection = Some(connection);
+        }
+    });
+}
+
 /// Sees to it that there is a connection whenever Redis answers in time.
 async fn keep(inner: Arc<Inner>) {
     let told = |detail: &str| {
@@ -209,7 +254,8 @@ async fn keep(inner: Arc<Inner>) {
                 if away {
                     tracing::info!(event = "redis_back", what = "limits");
                 }
-                inner.connection.store(Some(Arc::new(connection)));
+                let time = NEXT.fetch_add(1, Ordering::Relaxed);
+                inner.there.store(Some(Arc::new(There { time, connection })));
                 inner.lost.notified().await;
                 told("a request got no answer in time");
             }

@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_target_that_came_back_is_asked_more_and_more() {
-        let target = Target::parse("http://t:80", 1, 0).unwrap();
+        let target = Target::parse("http://t:80", 1).unwrap();
         let ramp = Duration::from_secs(10);
         let share = |secs| target.share(Duration::from_secs(secs), ramp);
         assert!((share(5) - 1.0).abs() < 1e-9, "it was never away");

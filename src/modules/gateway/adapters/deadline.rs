@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::{dev::ServiceRequest, http::header::HeaderName};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::{pipeline::is_trusted_peer, problems::UPSTREAM_TIMEOUT};
+use super::problems::UPSTREAM_TIMEOUT;
 use crate::{kernel::Clock, platform::http::Problem};
 
 const X_REQUEST_DEADLINE: HeaderName = HeaderName::from_static("x-request-deadline");
@@ -22,14 +22,11 @@ impl Deadline {
     pub(super) fn of(
         request: &ServiceRequest,
         timeout: Option<Duration>,
-        trusted: &[ipnet::IpNet],
+        is_trusted: bool,
         clock: &dyn Clock,
     ) -> Result<Self, Problem> {
-        let left = match request.headers().get(X_REQUEST_DEADLINE) {
-            None => None,
-            Some(_) if !is_trusted_peer(request, trusted) => None,
-            Some(value) => value.to_str().ok().and_then(|text| left(text, clock.now())),
-        };
+        let said = if is_trusted { request.headers().get(X_REQUEST_DEADLINE) } else { None };
+        let left = said.and_then(|said| left(said.to_str().ok()?, clock.now()));
         if left == Some(Duration::ZERO) {
             return Err(Problem::new(&UPSTREAM_TIMEOUT, "the request's deadline is over"));
         }

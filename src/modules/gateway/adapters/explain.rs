@@ -74,6 +74,11 @@ pub(super) fn summarise(route: &Route, compiled: &Compiled, config: &GatewayConf
         to: match route.to {
             Destination::Open => "built in".to_owned(),
             Destination::Local(role) => format!("role {role} (local)"),
+            Destination::Upstream(_) if own.is_some_and(|own| !own.split.is_empty()) => {
+                let parts = own.iter().flat_map(|own| &own.split);
+                let parts: Vec<_> = parts.map(|part| format!("{} {}%", part.upstream, part.percent)).collect();
+                format!("split {}", parts.join(", "))
+            }
             Destination::Upstream(number) => match &compiled.upstreams[number] {
                 upstream if upstream.is_role => format!("role {} (remote)", upstream.name),
                 upstream => format!("upstream {}", upstream.name),

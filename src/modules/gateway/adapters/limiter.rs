@@ -225,7 +225,7 @@ impl Limiter {
     pub(super) async fn take(&self, limits: &Limits, subjects: &[Subject<'_>; MOST_POLICIES]) -> Decision {
         let now = self.ticks.now();
         match &self.shared {
-            Some(shared) if shared.is_there() => self.take_shared(&**shared, limits, subjects, now).await,
+            Some(shared) if shared.is_there() => Box::pin(self.take_shared(&**shared, limits, subjects, now)).await,
             _ => self.take_local(limits, subjects, now),
         }
     }

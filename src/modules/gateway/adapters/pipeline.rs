@@ -262,11 +262,11 @@ async fn pass(
 
     // Nor one that does not keep to the route's schema, once it is known who sends it.
     if let Some(schema) = route.shaping.schema.as_ref().filter(|_| length != Some(0) || has_content(request.method())) {
-        length = Some(schema.check(request, route.body_limit).await?);
+        length = Some(Box::pin(schema.check(request, route.body_limit)).await?);
     }
 
     // Until when it is waited for: as the route says, or sooner when whoever asked does not wait so long.
-    let deadline = Deadline::of(request, route.timeout, &shared.trusted_proxies, &*shared.clock)?;
+    let deadline = Deadline::of(request, route.timeout, client.is_trusted, &*shared.clock)?;
 
     let number = match (route.to, &route.shaping.split) {
         (Destination::Upstream(number), None) => number,

@@ -46,7 +46,8 @@ impl Question<'_> {
         let hedge = upstream.hedge.as_ref().filter(|_| self.outgoing.progress.is_none() && self.outgoing.is_safe());
         match hedge {
             None => self.one(number, permit, place).await,
-            Some(hedge) => self.race(hedge, number, permit, place, tried).await,
+            // In a box: who does not hedge does not carry it along.
+            Some(hedge) => Box::pin(self.race(hedge, number, permit, place, tried)).await,
         }
     }
 
