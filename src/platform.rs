@@ -14,6 +14,7 @@ pub mod random;
 pub mod redis;
 pub mod resilience;
 pub mod sealing;
+pub mod siblings;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;

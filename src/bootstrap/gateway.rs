@@ -42,6 +42,7 @@ impl Placed {
                 roles: role_routes(&shared.config, |role| shared.roles.has(role)),
                 verifier: shared.verifier.clone(),
                 api_keys: shared.api_keys.clone(),
+                signer: shared.signer.clone(),
                 clock: shared.clock.clone(),
                 random: shared.random.clone(),
             })

@@ -9,6 +9,7 @@ mod explain;
 mod health;
 mod hygiene;
 mod identity;
+mod issuers;
 mod limiter;
 mod live;
 mod middleware;
@@ -31,6 +32,7 @@ mod trailers;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod views;
 
 pub use explain::{Explanation, RouteSummary};
 pub use middleware::{GatewayMiddleware, GatewayService};

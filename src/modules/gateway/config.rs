@@ -1,5 +1,6 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod issuers;
 mod protocol;
 mod reload;
 
@@ -10,6 +11,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
+pub use issuers::{IssuerConfig, OWN_ISSUER};
 pub use protocol::{UpstreamProtocol, UpstreamTlsConfig};
 pub use reload::ReloadConfig;
 
@@ -36,6 +38,9 @@ pub struct GatewayConfig {
     pub reload: ReloadConfig,
     /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
     pub breaker: BreakerConfig,
+    /// `[[gateway.issuers]]`.
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
     /// `[[gateway.upstreams]]`.
     #[serde(default)]
     pub upstreams: Vec<UpstreamConfig>,
@@ -276,6 +281,8 @@ pub struct RouteConfig {
     /// Whether a token is needed.
     #[serde(default)]
     pub auth: RouteAuth,
+    /// Whose tokens are taken: names of `[[gateway.issuers]]`, and `self` for ours; absent: ours alone.
+    pub issuers: Option<Vec<String>>,
     /// Any of these roles.
     #[serde(default)]
     pub roles: Vec<String>,

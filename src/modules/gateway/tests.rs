@@ -4,6 +4,7 @@
 
 mod faults;
 mod framing;
+mod issuers;
 mod messages;
 mod policies;
 mod reload;

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     compile::{Surroundings, compile},
-    health,
+    explain, health,
     limiter::Limiter,
     pipeline::Shared,
     policies::Cors,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     kernel::{Clock, Random, SettingFault, units::ByteSize},
     modules::gateway::{GatewayConfig, RoleRoute, open_paths},
-    platform::{http::api_keys::ApiKeys, tokens::TokenVerifier},
+    platform::{http::api_keys::ApiKeys, siblings::SiblingSigner, tokens::TokenVerifier},
 };
 
 /// What stays as it is, however often the configuration is loaded anew.
@@ -31,6 +31,7 @@ pub(super) struct Ground {
     pub(super) roles: Vec<RoleRoute>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
+    pub(super) signer: Option<SiblingSigner>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     /// When the gateway's own time begins.
@@ -59,6 +60,7 @@ impl Live {
     pub(super) fn start(ground: Ground, config: &GatewayConfig) -> Result<Self, Vec<SettingFault>> {
         let shared = Arc::new(ground.build(config, None)?);
         let checks = checks(Vec::new(), &shared.upstreams);
+        shared.issuers.iter().for_each(|issuer| issuer.begin());
         Ok(Self { ground, current: ArcSwap::new(shared), checks: Mutex::new(checks) })
     }
 
@@ -83,6 +85,9 @@ impl Live {
         self.current.store(next.clone());
         for upstream in &next.upstreams {
             upstream.show_breaker();
+        }
+        for issuer in &next.issuers {
+            issuer.begin();
         }
         *running = checks(std::mem::take(&mut *running), &next.upstreams);
         Ok(())
@@ -109,8 +114,11 @@ impl Ground {
             random: self.random.clone(),
             started: self.started,
             before: before.map_or(&[], |before| &before.upstreams),
+            issuers_before: before.map_or(&[], |before| &before.issuers),
         };
         let compiled = compile(config, &around)?;
+        let routes = compiled.table.routes().iter();
+        let summaries = routes.map(|route| explain::summarise(route, &compiled, config)).collect();
         let limiter = match before {
             Some(before) => before.limiter.clone(),
             None => Arc::new(Limiter::new(config.rate_limit_keys, self.clock.clone())),
@@ -118,9 +126,12 @@ impl Ground {
         Ok(Shared {
             table: compiled.table,
             upstreams: compiled.upstreams,
+            issuers: compiled.issuers,
+            summaries,
             limiter,
             verifier: self.verifier.clone(),
             api_keys: self.api_keys.clone(),
+            signer: self.signer.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             cors: config.cors.as_ref().map(Cors::compile),
             security_headers: config.security_headers,

@@ -17,8 +17,10 @@ use actix_web::{
 
 use super::{
     checks,
+    explain::RouteSummary,
     hygiene::value_to_back,
     identity,
+    issuers::Issuer,
     limiter::{Limiter, Policy},
     outgoing::Outgoing,
     policies::{Cors, add_security_headers},
@@ -41,6 +43,7 @@ use crate::{
             api_keys::ApiKeys,
             problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NO_ROUTE, RATE_LIMITED},
         },
+        siblings::SiblingSigner,
         tokens::TokenVerifier,
     },
 };
@@ -49,9 +52,14 @@ use crate::{
 pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
+    pub(super) issuers: Vec<Arc<Issuer>>,
+    /// The routes, for operators.
+    pub(super) summaries: Vec<RouteSummary>,
     pub(super) limiter: Arc<Limiter>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
+    /// Tells roles in other processes that a request comes from here.
+    pub(super) signer: Option<SiblingSigner>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
     pub(super) cors: Option<Cors>,
     pub(super) security_headers: bool,
@@ -221,6 +229,11 @@ async fn pass(
         asked.must_be_allowed(&route)?;
     }
 
+    // Whose tokens are taken here, for all steps below.
+    if let Some(issuers) = &route.issuers {
+        request.extensions_mut().insert(issuers.clone());
+    }
+
     // Health, metrics, documentation and administration stand outside all that follows.
     if route.to == Destination::Open {
         return inner(request, &uri, &forwarded, None);
@@ -290,6 +303,7 @@ async fn pass(
         scheme: client.scheme,
         host: client.forwarded_host.as_deref().or_else(asked_host).unwrap_or(&host),
         keeps_api_key: upstream.is_role,
+        assertion: shared.signer.as_ref().filter(|_| upstream.is_role).map(|signer| (signer, upstream.name.as_str())),
         body: body.into(),
         progress,
         upgrade: asked.as_ref(),

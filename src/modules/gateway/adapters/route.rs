@@ -7,7 +7,7 @@ use actix_web::http::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::{limiter::Policy, template::Template};
+use super::{issuers::Acceptance, limiter::Policy, template::Template};
 use crate::{
     kernel::Role,
     modules::gateway::{config::RouteAuth, domain::host::HostPattern},
@@ -28,6 +28,8 @@ pub(super) struct Route {
     pub(super) to: Destination,
     pub(super) path: PathRule,
     pub(super) auth: RouteAuth,
+    /// Whose tokens are taken; `None`: ours alone.
+    pub(super) issuers: Option<Arc<Acceptance>>,
     pub(super) roles: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) limit: Option<Arc<Policy>>,

@@ -103,6 +103,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
         verifier: verifier(),
         api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
+        signer: None,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })
@@ -132,12 +133,20 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
                     })
                 })
             })
-            .wrap(front::Front::new("gateway", vec![], Arc::new(SystemClock), Arc::new(SystemRandom)))
+            .wrap(front::Front::new(
+                "gateway",
+                front::Trust::Proxies(vec![]),
+                Arc::default(),
+                1,
+                Arc::new(SystemClock),
+                Arc::new(SystemRandom),
+            ))
     };
     let how = Listening {
         at: ([127, 0, 0, 1], 0).into(),
         workers: 1,
         head_timeout: Duration::from_secs(1),
+        drain: Duration::ZERO,
         shutdown_timeout: Duration::from_secs(1),
         tls: None,
         changes_protocols: true,

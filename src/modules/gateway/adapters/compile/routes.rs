@@ -58,6 +58,7 @@ impl Compiler<'_> {
         let path = self.path_rule(number, config, &parameters);
         let request_headers = self.header_changes(&key("request_headers"), &config.request_headers, &parameters);
         let response_headers = self.header_changes(&key("response_headers"), &config.response_headers, &parameters);
+        let issuers = self.acceptance(&key("issuers"), config, to);
         let to = to.filter(|_| self.faults.len() == before)?;
         Some(Route {
             name: config.name.as_str().into(),
@@ -68,6 +69,7 @@ impl Compiler<'_> {
             to,
             path,
             auth: config.auth,
+            issuers,
             roles: config.roles.clone(),
             scopes: config.scopes.clone(),
             limit,
