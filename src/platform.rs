@@ -17,6 +17,7 @@ pub mod resilience;
 pub mod sealing;
 pub mod shared_cache;
 pub mod shared_counts;
+pub mod siblings;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;

@@ -46,6 +46,7 @@ impl Placed {
                 api_keys: shared.api_keys.clone(),
                 shared_cache: shared_cache(shared)?,
                 instances: instances(shared)?,
+                signer: shared.signer.clone(),
                 clock: shared.clock.clone(),
                 random: shared.random.clone(),
             })

@@ -17,6 +17,7 @@ mod explain;
 mod health;
 mod hygiene;
 mod identity;
+mod issuers;
 mod limiter;
 mod limits;
 mod live;
@@ -43,6 +44,7 @@ mod trailers;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod views;
 
 pub use explain::{Explanation, RouteSummary};
 #[cfg(fuzzing)]

@@ -2,6 +2,7 @@
 
 mod balancing;
 mod cache;
+mod issuers;
 mod limits;
 mod protocol;
 mod reload;
@@ -15,6 +16,7 @@ use serde::{
 };
 
 pub use cache::{CacheConfig, RouteCacheConfig};
+pub use issuers::{IssuerConfig, OWN_ISSUER};
 pub use protocol::{UpstreamProtocol, UpstreamTlsConfig};
 pub use reload::ReloadConfig;
 
@@ -54,6 +56,9 @@ pub struct GatewayConfig {
     /// `[gateway.cache]`.
     #[serde(default)]
     pub cache: CacheConfig,
+    /// `[[gateway.issuers]]`.
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
     /// `[[gateway.upstreams]]`.
     #[serde(default)]
     pub upstreams: Vec<UpstreamConfig>,
@@ -338,6 +343,8 @@ pub struct RouteConfig {
     /// Whether a token is needed.
     #[serde(default)]
     pub auth: RouteAuth,
+    /// Whose tokens are taken: names of `[[gateway.issuers]]`, and `self` for ours; absent: ours alone.
+    pub issuers: Option<Vec<String>>,
     /// Any of these roles.
     #[serde(default)]
     pub roles: Vec<String>,

@@ -7,6 +7,7 @@ mod cache;
 mod encrypted;
 mod faults;
 mod framing;
+mod issuers;
 mod messages;
 mod policies;
 mod reload;

@@ -5,11 +5,11 @@ use std::sync::{Arc, atomic::Ordering};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{live::Live, reload, upstream::Upstream};
+use super::{live::Live, reload, upstream::Upstream, views};
 use crate::platform::http::{Problem, authentication::Caller};
 
 /// The permission to look.
-const READ: &str = "gateway:read";
+pub(super) const READ: &str = "gateway:read";
 
 /// All upstreams.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -90,5 +90,5 @@ fn describe(upstream: &Upstream) -> UpstreamState {
 
 /// The operations of this file, for the OpenAPI document.
 #[derive(Debug, utoipa::OpenApi)]
-#[openapi(paths(list_upstreams, reload::reload))]
+#[openapi(paths(list_upstreams, views::list_routes, reload::reload))]
 pub(super) struct AdminApi;

@@ -2,6 +2,7 @@
 
 mod cache;
 mod headers;
+mod issuers;
 mod protocol;
 mod routes;
 mod shaping;
@@ -13,6 +14,7 @@ use std::{sync::Arc, time::Instant};
 use actix_web::http::header::HeaderValue;
 
 use super::{
+    issuers::Issuer,
     limits::{Limits, MOST_POLICIES},
     route::{Destination, HeaderChanges, PathRule, Route, Shaping},
     table::Table,
@@ -31,6 +33,7 @@ use crate::{
 pub(super) struct Compiled {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
+    pub(super) issuers: Vec<Arc<Issuer>>,
 }
 
 /// What the configuration is compiled with.
@@ -46,14 +49,17 @@ pub(super) struct Surroundings<'a> {
     pub(super) started: Instant,
     /// The upstreams of the configuration before; those that are as they were go on with their state.
     pub(super) before: &'a [Arc<Upstream>],
+    /// The issuers of the configuration before.
+    pub(super) issuers_before: &'a [Arc<Issuer>],
 }
 
 /// Compiles the configuration.
 pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Result<Compiled, Vec<SettingFault>> {
-    let mut compiler = Compiler { config, around, faults: Vec::new(), upstreams: Vec::new() };
+    let mut compiler = Compiler { config, around, faults: Vec::new(), upstreams: Vec::new(), issuers: Vec::new() };
     compiler.check_general();
     compiler.check_cache();
     compiler.upstreams();
+    compiler.issuers();
     let default_limit = compiler.default_limit();
     let mut routes = compiler.built_in(default_limit.as_ref());
     let built_in = routes.len();
@@ -65,7 +71,7 @@ pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Resu
         return Err(compiler.faults);
     }
     match Table::compile(routes) {
-        Ok(table) => Ok(Compiled { table, upstreams: compiler.upstreams }),
+        Ok(table) => Ok(Compiled { table, upstreams: compiler.upstreams, issuers: compiler.issuers }),
         Err((number, detail)) => {
             let key = format!("gateway.routes[{}].path", number.saturating_sub(built_in));
             Err(vec![SettingFault::new(key, detail)])
@@ -78,6 +84,7 @@ struct Compiler<'a> {
     around: &'a Surroundings<'a>,
     faults: Vec<SettingFault>,
     upstreams: Vec<Arc<Upstream>>,
+    issuers: Vec<Arc<Issuer>>,
 }
 
 impl Compiler<'_> {
@@ -200,6 +207,7 @@ fn plain_route(
         to,
         path: PathRule::Keep,
         auth: RouteAuth::None,
+        issuers: None,
         roles: Vec::new(),
         scopes: Vec::new(),
         limit: limit.cloned(),

@@ -12,12 +12,12 @@ use super::{
     table::Found,
 };
 use crate::modules::gateway::{
-    config::{GatewayConfig, RouteAuth},
+    config::{GatewayConfig, OWN_ISSUER, RouteAuth},
     domain::{host::without_port, path::canonical},
 };
 
 /// One route, for people and scripts.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct RouteSummary {
     /// The route's name; the role's for a built-in path.
     pub name: String,
@@ -31,6 +31,8 @@ pub struct RouteSummary {
     pub to: String,
     /// `none`, `optional` or `required`.
     pub auth: &'static str,
+    /// Whose tokens are taken: `self` and names of other issuers.
+    pub issuers: Vec<String>,
     /// The limit, such as `60/minute per client`; `None`: no limit.
     pub rate_limit: Option<String>,
 }
@@ -89,6 +91,7 @@ pub(super) fn summarise(route: &Route, compiled: &Compiled, config: &GatewayConf
             RouteAuth::Optional => "optional",
             RouteAuth::Required => "required",
         },
+        issuers: own.and_then(|own| own.issuers.clone()).unwrap_or_else(|| vec![OWN_ISSUER.to_owned()]),
         rate_limit,
     }
 }

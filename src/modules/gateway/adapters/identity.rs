@@ -7,6 +7,7 @@ use actix_web::{HttpMessage as _, dev::ServiceRequest};
 use super::{
     balance::hash_bytes,
     checks::Client,
+    issuers::Acceptance,
     limiter::{Per, Policy, Subject},
     limits::{Decision, Limits, MOST_POLICIES},
     outgoing::Outgoing,
@@ -17,12 +18,15 @@ use super::{
 use crate::{
     kernel::Principal,
     modules::gateway::config::RouteAuth,
-    platform::http::{
-        Problem,
-        authentication::{
-            Credentials, Identity, authenticate as platform_authenticate, credentials, forbidden, refusal,
+    platform::{
+        http::{
+            Problem,
+            authentication::{
+                Credentials, Identity, authenticate as platform_authenticate, credentials, forbidden, refusal,
+            },
+            problem::FORBIDDEN,
         },
-        problem::FORBIDDEN,
+        tokens::TokenFault,
     },
 };
 
@@ -52,7 +56,7 @@ async fn caller(
     let only_keys = || limits.policies.iter().all(|policy| !matches!(policy.per, Per::Client | Per::User));
     let is_judged = match credentials(request.headers()) {
         Credentials::Token(_) if only_keys() => return Ok(None),
-        Credentials::Token(token) => shared.verifier.remembers(token),
+        Credentials::Token(token) => remembers(shared, request, token),
         Credentials::ApiKey(key) => shared.api_keys.remembers(key).await,
         Credentials::None | Credentials::Unclear(_) => return Ok(None),
     };
@@ -101,9 +105,31 @@ async fn identify(shared: &Shared, request: &ServiceRequest) -> Identity {
     if let Some(identity) = request.extensions().get::<Identity>() {
         return identity.clone();
     }
-    let identity = platform_authenticate(request.headers(), &shared.verifier, &shared.api_keys).await;
+    let issuers = request.extensions().get::<Arc<Acceptance>>().cloned();
+    let identity = match issuers {
+        Some(issuers) => authenticate_by(&issuers, shared, request).await,
+        None => platform_authenticate(request.headers(), &shared.verifier, &shared.api_keys).await,
+    };
     request.extensions_mut().insert(identity.clone());
     identity
+}
+
+/// Judges the credentials where the route does not take ours alone.
+async fn authenticate_by(issuers: &Acceptance, shared: &Shared, request: &ServiceRequest) -> Identity {
+    let judged = match credentials(request.headers()) {
+        Credentials::Token(token) => issuers.verify(token, &shared.verifier).await,
+        Credentials::ApiKey(_) if !issuers.own => Err(TokenFault::Invalid("API keys are not taken here")),
+        _ => return platform_authenticate(request.headers(), &shared.verifier, &shared.api_keys).await,
+    };
+    judged.map_or_else(Identity::Refused, Identity::Known)
+}
+
+/// Whether this very token was verified before, by whom the route takes.
+fn remembers(shared: &Shared, request: &ServiceRequest, token: &str) -> bool {
+    match request.extensions().get::<Arc<Acceptance>>() {
+        Some(issuers) => issuers.remembers(token, &shared.verifier),
+        None => shared.verifier.remembers(token),
+    }
 }
 
 /// Who sends the request, where the route looks.

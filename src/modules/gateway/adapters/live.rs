@@ -17,7 +17,7 @@ use super::{
     compile::{Surroundings, compile},
     compression::Compression,
     dns::{self, Lookups},
-    health,
+    explain, health,
     limiter::Limiter,
     pipeline::Shared,
     policies::Cors,
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     kernel::{Clock, Random, SettingFault, units::ByteSize},
     modules::gateway::{GatewayConfig, Instances, RoleRoute, open_paths},
-    platform::{http::api_keys::ApiKeys, tokens::TokenVerifier},
+    platform::{http::api_keys::ApiKeys, siblings::SiblingSigner, tokens::TokenVerifier},
 };
 
 /// What stays as it is, however often the configuration is loaded anew.
@@ -38,6 +38,7 @@ pub(super) struct Ground {
     pub(super) api_keys: Arc<ApiKeys>,
     /// What is kept of answers.
     pub(super) cache: Arc<Cache>,
+    pub(super) signer: Option<SiblingSigner>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) instances: Instances,
@@ -69,6 +70,7 @@ impl Live {
     pub(super) fn start(ground: Ground, config: &GatewayConfig) -> Result<Self, Vec<SettingFault>> {
         let shared = Arc::new(ground.build(config, None)?);
         let checks = checks(Vec::new(), &shared);
+        shared.issuers.iter().for_each(|issuer| issuer.begin());
         let current = Arc::new(ArcSwap::new(shared));
         let news = ground.instances.breakers.as_ref().map(|news| breakers::listen(&**news, current.clone()));
         Ok(Self { ground, current, checks: Mutex::new(checks), news })
@@ -105,6 +107,9 @@ impl Live {
         for upstream in &next.upstreams {
             upstream.show_breaker();
         }
+        for issuer in &next.issuers {
+            issuer.begin();
+        }
         *running = checks(std::mem::take(&mut *running), &next);
         Ok(())
     }
@@ -133,8 +138,11 @@ impl Ground {
             random: self.random.clone(),
             started: self.started,
             before: before.map_or(&[], |before| &before.upstreams),
+            issuers_before: before.map_or(&[], |before| &before.issuers),
         };
         let compiled = compile(config, &around)?;
+        let routes = compiled.table.routes().iter();
+        let summaries = routes.map(|route| explain::summarise(route, &compiled, config)).collect();
         let limiter = match before {
             Some(before) => before.limiter.clone(),
             None => {
@@ -153,10 +161,13 @@ impl Ground {
         Ok(Shared {
             table: compiled.table,
             upstreams: compiled.upstreams,
+            issuers: compiled.issuers,
+            summaries,
             limiter,
             cache: self.cache.clone(),
             verifier: self.verifier.clone(),
             api_keys: self.api_keys.clone(),
+            signer: self.signer.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             cors: config.cors.as_ref().map(Cors::compile),
             security_headers: config.security_headers,

@@ -1,6 +1,6 @@
 //! The request that a target gets: serialised anew from what the client sent, cleaned, with what only the gateway knows.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, rc::Rc};
 
 use actix_web::{dev::RequestHead, http::header as front};
 use http::{
@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     kernel::Principal,
-    platform::http::{RequestContext, Wire, address::address_text},
+    platform::{
+        http::{RequestContext, Wire, address::address_text},
+        siblings::{ASSERTION, SiblingSigner},
+    },
 };
 
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
@@ -53,6 +56,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) keeps_api_key: bool,
     /// Until when somebody waits for the answer, as a header says it.
     pub(super) deadline: Option<String>,
+    /// Tells a role of ours, by its name, that the request comes from the gateway.
+    pub(super) assertion: Option<(&'a SiblingSigner, &'a str)>,
     /// The body, until it was sent.
     pub(super) body: RefCell<Option<RequestBody>>,
     pub(super) progress: Option<Rc<Progress>>,
@@ -99,6 +104,7 @@ impl Outgoing<'_> {
         headers.insert(header::HOST, target.authority.clone());
         self.copy(headers);
         self.add(headers);
+        self.assert(headers);
         if let Some(h2) = &target.endpoint.h2 {
             self.speak_h2(&mut request, h2)?;
         }
@@ -194,6 +200,20 @@ impl Outgoing<'_> {
             {
                 headers.insert(name, value);
             }
+        }
+    }
+
+    /// That it is the gateway who asks, and for whom.
+    fn assert(&self, headers: &mut http::HeaderMap) {
+        let Some((signer, role)) = self.assertion else { return };
+        // As the role sees it, whatever stands before it in the role's address.
+        let target = match self.head.uri.query() {
+            Some(query) => Cow::Owned(format!("{}?{query}", self.path)),
+            None => Cow::Borrowed(self.path),
+        };
+        let assertion = signer.sign(role, self.head.method.as_str(), &target, Some(self.context.client_ip));
+        if let Some(value) = assertion.and_then(|text| HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()) {
+            headers.insert(HeaderName::from_static(ASSERTION), value);
         }
     }
 

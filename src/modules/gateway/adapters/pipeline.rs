@@ -16,8 +16,10 @@ use super::{
     compression::Compression,
     deadline::{self, Deadline},
     dns::Lookups,
+    explain::RouteSummary,
     hygiene::value_to_back,
     identity,
+    issuers::Issuer,
     limiter::Limiter,
     limits::{Decision, Limits},
     mirror,
@@ -44,6 +46,7 @@ use crate::{
             api_keys::ApiKeys,
             problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NO_ROUTE, RATE_LIMITED},
         },
+        siblings::SiblingSigner,
         tokens::TokenVerifier,
     },
 };
@@ -52,10 +55,15 @@ use crate::{
 pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
+    pub(super) issuers: Vec<Arc<Issuer>>,
+    /// The routes, for operators.
+    pub(super) summaries: Vec<RouteSummary>,
     pub(super) limiter: Arc<Limiter>,
     pub(super) cache: Arc<Cache>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
+    /// Tells roles in other processes that a request comes from here.
+    pub(super) signer: Option<SiblingSigner>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
     pub(super) cors: Option<Cors>,
     pub(super) security_headers: bool,
@@ -254,6 +262,11 @@ async fn pass(
         asked.must_be_allowed(&route)?;
     }
 
+    // Whose tokens are taken here, for all steps below.
+    if let Some(issuers) = &route.issuers {
+        request.extensions_mut().insert(issuers.clone());
+    }
+
     // Health, metrics, documentation and administration stand outside all that follows.
     if route.to == Destination::Open {
         return inner(request, &uri, &forwarded, None);
@@ -341,6 +354,7 @@ async fn pass(
         host: client.forwarded_host.as_deref().or_else(asked_host).unwrap_or(&host),
         keeps_api_key: upstream.is_role,
         deadline: deadline.at.map(|at| deadline::written(at, &*shared.clock)),
+        assertion: shared.signer.as_ref().filter(|_| upstream.is_role).map(|signer| (signer, upstream.name.as_str())),
         body: body.into(),
         progress,
         upgrade: asked.as_ref(),

@@ -8,8 +8,8 @@ use actix_web::http::{
 };
 
 use super::{
-    cache::CacheRules, deprecation::Notices, limits::Limits, mirror::Mirror, schema::RequestSchema, split::Split,
-    template::Template,
+    cache::CacheRules, deprecation::Notices, issuers::Acceptance, limits::Limits, mirror::Mirror,
+    schema::RequestSchema, split::Split, template::Template,
 };
 use crate::{
     kernel::Role,
@@ -31,6 +31,8 @@ pub(super) struct Route {
     pub(super) to: Destination,
     pub(super) path: PathRule,
     pub(super) auth: RouteAuth,
+    /// Whose tokens are taken; `None`: ours alone.
+    pub(super) issuers: Option<Arc<Acceptance>>,
     pub(super) roles: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) limit: Option<Arc<Limits>>,

@@ -14,13 +14,14 @@ use super::{
     live::{Ground, Live},
     middleware::GatewayMiddleware,
     reload::{Reload, Reloader, reload},
+    views::list_routes,
 };
 use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
     modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
     platform::{
         breaker_news::BreakerNews, http::api_keys::ApiKeys, random::SystemRandom, shared_cache::SharedCache,
-        shared_counts::SharedCounts, tokens::TokenVerifier,
+        shared_counts::SharedCounts, siblings::SiblingSigner, tokens::TokenVerifier,
     },
 };
 
@@ -56,6 +57,8 @@ pub struct GatewayParts<'a> {
     pub verifier: Arc<TokenVerifier>,
     /// Verifies API keys.
     pub api_keys: Arc<ApiKeys>,
+    /// Tells roles in other processes that a request comes from here; absent: they are told nothing.
+    pub signer: Option<SiblingSigner>,
     /// Whether the listener speaks TLS.
     pub secure: bool,
     /// What instances keep of answers for each other.
@@ -100,6 +103,7 @@ impl Gateway {
             roles: parts.roles,
             verifier: parts.verifier,
             api_keys: parts.api_keys,
+            signer: parts.signer,
             started: parts.clock.monotonic(),
             clock: parts.clock,
             random: parts.random,
@@ -134,13 +138,11 @@ impl Gateway {
     pub fn configure(&self, service: &mut web::ServiceConfig) {
         let data = web::Data::new(SharedHandle(self.live.clone()));
         let path = |name: &str| format!("{}/{name}", self.admin_prefix);
+        let reloader = web::Data::from(self.reloader.clone());
         service
             .service(web::resource(path("upstreams")).app_data(data.clone()).route(web::get().to(list_upstreams)))
-            .service(
-                web::resource(path("reload"))
-                    .app_data(web::Data::from(self.reloader.clone()))
-                    .route(web::post().to(reload)),
-            );
+            .service(web::resource(path("routes")).app_data(data.clone()).route(web::get().to(list_routes)))
+            .service(web::resource(path("reload")).app_data(reloader).route(web::post().to(reload)));
         let show = web::resource(path("cache")).app_data(data.clone()).route(web::get().to(cache::show_cache));
         let purge = web::resource(path("cache/purge")).app_data(data).route(web::post().to(cache::purge_cache));
         service.service(show).service(purge);
@@ -187,6 +189,7 @@ impl<'a> RoutePlan<'a> {
             random: Arc::new(SystemRandom),
             started: Instant::now(),
             before: &[],
+            issuers_before: &[],
         };
         compile(config, &around).map(|compiled| Self { config, compiled })
     }

@@ -115,6 +115,7 @@ async fn front_with(config: &GatewayConfig, tls: Option<ServerTls>) -> Front {
         api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
         shared_cache: None,
         instances: crate::modules::gateway::Instances::default(),
+        signer: None,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })
@@ -144,12 +145,20 @@ async fn front_with(config: &GatewayConfig, tls: Option<ServerTls>) -> Front {
                     })
                 })
             })
-            .wrap(front::Front::new("gateway", vec![], Arc::new(SystemClock), Arc::new(SystemRandom)))
+            .wrap(front::Front::new(
+                "gateway",
+                front::Trust::Proxies(vec![]),
+                Arc::default(),
+                1,
+                Arc::new(SystemClock),
+                Arc::new(SystemRandom),
+            ))
     };
     let how = Listening {
         at: ([127, 0, 0, 1], 0).into(),
         workers: 1,
         head_timeout: Duration::from_secs(1),
+        drain: Duration::ZERO,
         shutdown_timeout: Duration::from_secs(1),
         tls,
         changes_protocols: true,

@@ -100,6 +100,7 @@ impl Refresh {
             body: None.into(),
             progress: None,
             deadline: None,
+            assertion: None,
             upgrade: None,
             wire: None,
             client_certificate: self.client_certificate.clone(),

@@ -55,6 +55,7 @@ impl Compiler<'_> {
         let request_headers = self.header_changes(&key("request_headers"), &config.request_headers, &parameters);
         let response_headers = self.header_changes(&key("response_headers"), &config.response_headers, &parameters);
         let shaping = self.shaping(number, config);
+        let issuers = self.acceptance(&key("issuers"), config, to);
         let to = to.filter(|_| self.faults.len() == before)?;
         Some(Route {
             name: config.name.as_str().into(),
@@ -65,6 +66,7 @@ impl Compiler<'_> {
             to,
             path,
             auth: config.auth,
+            issuers,
             roles: config.roles.clone(),
             scopes: config.scopes.clone(),
             limit,
