@@ -18,14 +18,14 @@ const LONGEST: u64 = 1024 * 1024;
 
 /// Names of files and folders; like `mail.transport`, which has a `file:` of its own, they are only made relative to the file
 /// they stand in.
-const FILES: [&str; 2] = ["auth.pages.templates", "auth.password.breach_list.file"];
+const FILES: [&str; 3] = ["auth.pages.templates", "auth.password.breach_list.file", "aggregation.sources[].schema"];
 
 /// Puts what they refer to in place of all references.
 pub(super) fn resolve(tree: &mut Node, environment: &BTreeMap<String, String>) -> Vec<Fault> {
     let mut faults = Vec::new();
     tree.walk_mut(&Key::default(), &mut |key, node| {
         let (Value::String(text) | Value::Text(text)) = &node.value else { return };
-        if FILES.contains(&key.to_string().as_str()) {
+        if FILES.contains(&key.pattern().as_str()) {
             node.value = Value::String(beside(&node.place, text).display().to_string());
             return;
         }

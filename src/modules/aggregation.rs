@@ -20,4 +20,4 @@ pub use config::AggregationConfig;
 #[cfg(feature = "aggregation")]
 pub use adapters::evaluation::{WorkerCommand, evaluation_worker};
 #[cfg(feature = "aggregation")]
-pub use start::{Aggregation, AggregationParts, PROBLEMS, check, openapi};
+pub use start::{Aggregation, AggregationParts, AskedDatabase, PROBLEMS, check, openapi};

@@ -1,6 +1,8 @@
 //! Redis, where it is configured: what instances tell each other. Nothing is kept there that is not in the database too, and
 //! nothing waits for it that a client waits for.
 
+mod values;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
@@ -13,6 +15,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub use self::values::RedisValues;
 use super::bell::Bell;
 
 /// Where Redis is, and how long it is waited for.

@@ -5,4 +5,5 @@ pub(super) mod compile;
 pub(super) mod evaluation;
 pub(super) mod http;
 pub(super) mod jaq;
+mod schema;
 pub(super) mod source;
