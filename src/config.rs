@@ -1,6 +1,7 @@
 //! The configuration: one struct a concern, one loader. `config/default.toml` is embedded and is the default, so a value
 //! and its documentation stand in one place. Each module brings its own section.
 
+mod changes;
 mod check;
 mod environment;
 mod fault;
@@ -16,12 +17,15 @@ mod sections;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod unknown;
 
+pub use changes::changed_keys;
 pub use fault::{Fault, Place};
 pub use loader::{DEFAULTS, Loaded, Override, Sources, load, load_checked};
 pub use schema::schema;
 pub use sections::*;
+pub use tls::{ClientAuth, SniConfig, TlsConfig};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,18 +2,24 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use actix_web::{HttpServer, web};
+use actix_web::{middleware::from_fn, web};
 
+#[cfg(feature = "gateway")]
+use super::reload::{Outcome, Refusal};
 use super::{
     process::Shared,
-    server::{Routes, application, front, listen},
+    reload::Reloader,
+    server::{Routes, application, front, go_on, listen, listening},
 };
-use crate::kernel::StartError;
-#[cfg(feature = "gateway")]
 use crate::{
     config::Config,
+    kernel::{SettingFault, StartError},
+    platform::{http::listener::Listening, tls::ServerTls},
+};
+#[cfg(feature = "gateway")]
+use crate::{
     kernel::Role,
-    modules::gateway::{Gateway, GatewayParts, Placement, RoleRoute, front_door},
+    modules::gateway::{Gateway, GatewayParts, Placement, Reload, ReloadFault, Reloaded, RoleRoute, front_door},
 };
 
 /// The role as this process has it.
@@ -32,9 +38,11 @@ impl Placed {
                 config: &shared.config.gateway,
                 body_limit: shared.config.server.body_limit,
                 trusted_proxies: shared.config.server.trusted_proxies.clone(),
+                secure: shared.config.server.tls.is_some(),
                 roles: role_routes(&shared.config, |role| shared.roles.has(role)),
                 verifier: shared.verifier.clone(),
                 api_keys: shared.api_keys.clone(),
+                shared_cache: shared_cache(shared)?,
                 clock: shared.clock.clone(),
                 random: shared.random.clone(),
             })
@@ -50,16 +58,16 @@ impl Placed {
         &self,
         shared: Arc<Shared>,
         routes: Routes,
-        at: SocketAddr,
+        tls: Option<ServerTls>,
     ) -> Result<(actix_web::dev::Server, SocketAddr), StartError> {
-        let settings = shared.config.server.clone();
+        let how = listening(&shared.config.server, tls);
         #[cfg(feature = "gateway")]
         if let Some(gateway) = self.local.clone() {
             let factory = move || application(&shared, &routes).wrap(gateway.middleware()).wrap(front(&shared));
-            return listen(HttpServer::new(factory), &settings, at);
+            return listen(factory, &Listening { changes_protocols: true, ..how });
         }
-        let factory = move || application(&shared, &routes).wrap(front(&shared));
-        listen(HttpServer::new(factory), &settings, at)
+        let factory = move || application(&shared, &routes).wrap(from_fn(go_on)).wrap(front(&shared));
+        listen(factory, &how)
     }
 
     /// The administration's routes.
@@ -72,12 +80,75 @@ impl Placed {
         let _ = app;
     }
 
+    /// Whether the role is here.
+    #[cfg_attr(not(feature = "gateway"), expect(clippy::unused_self, reason = "nothing is here without the role"))]
+    pub(super) fn is_local(&self) -> bool {
+        #[cfg(feature = "gateway")]
+        return self.local.is_some();
+        #[cfg(not(feature = "gateway"))]
+        false
+    }
+
+    /// Puts the role's part of another configuration into effect; `false` when the role is not here.
+    pub(super) fn reload(&self, config: &Config) -> Result<bool, Vec<SettingFault>> {
+        #[cfg(feature = "gateway")]
+        if let Some(local) = &self.local {
+            return local.reload(&config.gateway).map(|()| true);
+        }
+        let _ = config;
+        Ok(false)
+    }
+
+    /// Says who reads the configuration again when the administration asks.
+    pub(super) fn reload_by(&self, reloader: &Arc<Reloader>) {
+        #[cfg(feature = "gateway")]
+        if let Some(local) = &self.local {
+            local.reload_by(Arc::new(ByAdministration(reloader.clone())));
+        }
+        let _ = reloader;
+    }
+
     pub(super) async fn stop(self) {
         #[cfg(feature = "gateway")]
         if let Some(local) = &self.local {
             local.stop().await;
         }
     }
+}
+
+/// Reading the configuration again, as the administration asks for it.
+#[cfg(feature = "gateway")]
+struct ByAdministration(Arc<Reloader>);
+
+#[cfg(feature = "gateway")]
+#[async_trait::async_trait]
+impl Reload for ByAdministration {
+    async fn reload(&self) -> Result<Reloaded, ReloadFault> {
+        match self.0.reload().await {
+            Ok(Outcome { applied, needs_restart }) => Ok(Reloaded { applied, needs_restart }),
+            Err(Refusal::Faults(faults)) => Err(ReloadFault::Refused(faults)),
+            Err(Refusal::Failed(why)) => Err(ReloadFault::Failed(why)),
+        }
+    }
+}
+
+/// What instances keep for each other: Redis where that is configured.
+#[cfg(feature = "gateway")]
+fn shared_cache(shared: &Shared) -> Result<Option<Arc<dyn crate::platform::shared_cache::SharedCache>>, StartError> {
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &shared.config.redis {
+        let settings = crate::platform::redis::RedisSettings {
+            url: redis.url.clone(),
+            prefix: redis.prefix.clone(),
+            connect_timeout: redis.connect_timeout.get(),
+            response_timeout: redis.response_timeout.get(),
+        };
+        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
+        let cache = crate::platform::redis::RedisSharedCache::start(&settings).map_err(wrong)?;
+        return Ok(Some(Arc::new(cache)));
+    }
+    let _ = shared;
+    Ok(None)
 }
 
 /// Where the front door's role paths lead.

@@ -8,9 +8,11 @@ use std::sync::{
 use actix_web::web;
 use tokio::task::JoinHandle;
 
-use super::{RoleSet, aggregation, auth, gateway, openapi, remote::RemoteRole, server, token_feed::TokenFeed};
+use super::{
+    RoleSet, aggregation, auth, gateway, openapi, reload::Reloader, remote::RemoteRole, server, token_feed::TokenFeed,
+};
 use crate::{
-    config::Config,
+    config::{Config, Loaded},
     kernel::{Clock, Principal, Random, Role, StartError, SystemClock},
     modules::auth::api::AuthApi,
     platform::{
@@ -30,6 +32,8 @@ use crate::{
 pub struct ServeOptions {
     /// The checked configuration.
     pub config: Config,
+    /// What that was loaded from, to be read again.
+    pub loaded: Loaded,
     /// The roles of this process.
     pub roles: RoleSet,
     /// The log, which outlives everything else.
@@ -106,6 +110,9 @@ impl Process {
             clock: shared.clock.clone(),
         });
         let local = [auth.routes(), aggregation.routes()].into_iter().flatten().collect();
+        let reloader = Reloader::new(&options.loaded, gateway.clone());
+        gateway.reload_by(&reloader);
+        tasks.extend(reloader.listen()?);
         let routes = server::Routes { roles: local, gateway: gateway.clone(), operations };
         let server = server::Server::bind(&shared, routes)?;
         Ok(Self { server, draining, auth, gateway, aggregation, tasks })

@@ -50,6 +50,7 @@ pub struct Loaded {
     pub config: Config,
     tree: Node,
     warnings: Vec<Fault>,
+    sources: Sources,
 }
 
 impl Loaded {
@@ -63,6 +64,11 @@ impl Loaded {
         let mut located: Vec<_> = faults.into_iter().map(|fault| locate(&self.tree, fault)).collect();
         located.sort_by(|one, other| one.place.cmp(&other.place));
         located
+    }
+
+    /// Where it came from, to be read again.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// What was given and has no effect.
@@ -119,7 +125,7 @@ pub fn load_checked(sources: &Sources, check: impl FnOnce(&Config) -> Vec<Settin
         faults.extend(known.map(|fault| locate(&tree, fault)));
     }
     match config {
-        Some(config) if faults.is_empty() => Ok(Loaded { config, tree, warnings }),
+        Some(config) if faults.is_empty() => Ok(Loaded { config, tree, warnings, sources: sources.clone() }),
         _ => {
             faults.sort_by(|one, other| one.place.cmp(&other.place));
             Err(faults)

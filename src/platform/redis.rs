@@ -1,6 +1,7 @@
 //! Redis, where it is configured: what instances tell each other. Nothing is kept there that is not in the database too, and
 //! nothing waits for it that a client waits for.
 
+mod shared_cache;
 mod values;
 
 use std::{sync::Arc, time::Duration};
@@ -15,6 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub use self::shared_cache::RedisSharedCache;
 pub use self::values::RedisValues;
 use super::bell::Bell;
 

@@ -3,6 +3,7 @@
 mod answers;
 mod databases;
 mod endpoints;
+mod lines;
 mod role;
 mod sources;
 mod transform;

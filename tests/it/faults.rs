@@ -1,6 +1,9 @@
 //! Faults: processes that die, processes that are asked to end, peers that are gone.
 
 mod crash;
+mod mails;
+mod postgres;
 mod refresh;
+mod resources;
 mod shutdown;
 mod workers;

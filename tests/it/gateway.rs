@@ -1,12 +1,15 @@
 //! The front door, from outside.
 
 mod broken_upstreams;
+mod cache;
 mod framing;
 mod headers;
 mod limits;
 mod paths;
 mod policies;
+mod reload;
 mod streaming;
+mod upgrades;
 
 /// A configuration with one upstream, `u`, served under `/u`.
 fn upstream(url: &str, of_upstream: &str, of_route: &str) -> String {

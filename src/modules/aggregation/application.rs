@@ -7,3 +7,4 @@ pub(super) mod error;
 pub(super) mod ports;
 pub(super) mod run_endpoint;
 pub(super) mod transform;
+pub(super) mod transform_lines;

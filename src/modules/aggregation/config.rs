@@ -20,6 +20,9 @@ pub struct AggregationConfig {
     pub source_body_limit: ByteSize,
     /// For all cached answers of sources together.
     pub cache_size: ByteSize,
+    /// The longest line of NDJSON that `/data/transform` takes.
+    #[serde(default = "line_limit")]
+    pub line_limit: ByteSize,
     /// The limits of evaluation of programs from requests.
     pub evaluation: EvaluationConfig,
     /// `[[aggregation.sources]]`.
@@ -222,6 +225,9 @@ pub struct RulesetConfig {
     pub rules: Vec<serde_json::Value>,
 }
 
+const fn line_limit() -> ByteSize {
+    ByteSize::mib(1)
+}
 fn get() -> String {
     "GET".to_owned()
 }

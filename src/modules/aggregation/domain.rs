@@ -4,6 +4,7 @@
 pub(super) mod address;
 pub(super) mod data;
 pub(super) mod freshness;
+pub(super) mod lines;
 pub(super) mod outcome;
 pub(super) mod paging;
 pub(super) mod path;
@@ -11,6 +12,7 @@ pub(super) mod plan;
 pub(super) mod rule;
 pub(super) mod shape;
 pub(super) mod statement;
+pub(super) mod stream;
 pub(super) mod template;
 pub(super) mod transform;
 pub(super) mod vary;

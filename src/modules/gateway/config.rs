@@ -1,11 +1,19 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod cache;
+mod protocol;
+mod reload;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
+
+pub use cache::{CacheConfig, RouteCacheConfig};
+pub use protocol::{UpstreamProtocol, UpstreamTlsConfig};
+pub use reload::ReloadConfig;
 
 use crate::kernel::units::{ByteSize, Rate, Span};
 
@@ -25,8 +33,14 @@ pub struct GatewayConfig {
     pub admin_prefix: String,
     /// Where the aggregation role is served.
     pub api_prefix: String,
+    /// When the configuration is read again by itself.
+    #[serde(default)]
+    pub reload: ReloadConfig,
     /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
     pub breaker: BreakerConfig,
+    /// `[gateway.cache]`.
+    #[serde(default)]
+    pub cache: CacheConfig,
     /// `[[gateway.upstreams]]`.
     #[serde(default)]
     pub upstreams: Vec<UpstreamConfig>,
@@ -132,6 +146,11 @@ pub struct UpstreamConfig {
     pub breaker: BreakerConfig,
     /// Retries; absent: off.
     pub retry: Option<RetryConfig>,
+    /// TLS to its targets, beyond what `https://` says.
+    pub tls: Option<UpstreamTlsConfig>,
+    /// What its targets speak.
+    #[serde(default)]
+    pub protocol: UpstreamProtocol,
 }
 
 /// One target of an upstream.
@@ -274,6 +293,11 @@ pub struct RouteConfig {
     pub timeout: Option<Span>,
     /// The largest request body; absent: the server's.
     pub body_limit: Option<ByteSize>,
+    /// Protocols that a connection may change to, such as `websocket`.
+    #[serde(default)]
+    pub upgrade: Vec<String>,
+    /// What is kept of answers; absent: nothing.
+    pub cache: Option<RouteCacheConfig>,
     /// Changes to the request's headers.
     #[serde(default)]
     pub request_headers: HeaderRules,

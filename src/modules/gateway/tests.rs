@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
 
+mod cache;
+mod encrypted;
 mod faults;
+mod framing;
 mod messages;
 mod policies;
+mod reload;
 mod support;
+mod upgrades;

@@ -143,11 +143,9 @@ fn digest_of(key: &str) -> Option<String> {
 }
 
 fn sha256(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in digest::digest(&digest::SHA256, text.as_bytes()).as_ref() {
-        push_hex(&mut hex, u128::from(*byte), 2);
-    }
-    hex
+    let mut hex = Vec::with_capacity(64);
+    push_hex(&mut hex, digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+    String::from_utf8(hex).unwrap_or_default()
 }
 
 /// Middleware around a role's routes: a request with an API key finds its identity known. Requests without one pass as they

@@ -58,23 +58,20 @@ impl TraceContext {
 
     /// The `traceparent` to send on.
     pub fn traceparent(&self) -> String {
-        let mut text = String::with_capacity(55);
-        text.push_str("00-");
-        push_hex(&mut text, self.trace_id, 32);
-        text.push('-');
-        push_hex(&mut text, self.span_id.into(), 16);
-        text.push_str(if self.sampled { "-01" } else { "-00" });
-        text
+        let mut text = Vec::with_capacity(55);
+        text.extend_from_slice(b"00-");
+        push_hex(&mut text, &self.trace_id.to_be_bytes());
+        text.push(b'-');
+        push_hex(&mut text, &self.span_id.to_be_bytes());
+        text.extend_from_slice(if self.sampled { b"-01" } else { b"-00" });
+        String::from_utf8(text).unwrap_or_default()
     }
 }
 
-/// Appends the lowest `digits` hexadecimal digits of a number, in lower case.
-pub fn push_hex(text: &mut String, number: u128, digits: u32) {
+/// Appends bytes as hexadecimal digits, in lower case.
+pub fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for place in (0..digits).rev() {
-        let digit = (number >> (4 * place)) & 0xf;
-        text.push(char::from(DIGITS[usize::try_from(digit).unwrap_or_default()]));
-    }
+    text.extend(bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| DIGITS[usize::from(digit)]));
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`; later versions may be longer.
@@ -117,6 +114,13 @@ mod tests {
         ] {
             assert_eq!(parse_traceparent(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_trace_is_told_on_as_it_was_read() {
+        let trace = TraceContext { trace_id: 0x4bf9_2f35, span_id: 0xf0_67aa, sampled: true, state: None };
+        assert_eq!(trace.traceparent(), "00-0000000000000000000000004bf92f35-0000000000f067aa-01");
+        assert_eq!(parse_traceparent(&trace.traceparent()), Some((0x4bf9_2f35, true)));
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! One event as one JSON object, written straight into bytes: a line is written for every request, so it builds no map.
 
-use std::{
-    fmt::{self, Write as _},
-    io::Write as _,
-};
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 use tracing::{
@@ -11,7 +8,7 @@ use tracing::{
     field::{Field, Visit},
 };
 
-use crate::platform::http::RequestContext;
+use crate::platform::http::{RequestContext, context::push_hex};
 
 /// Members that every line has; an event's own fields of these names are left out.
 const COMMON: [&str; 6] = ["timestamp", "level", "service", "request_id", "trace_id", "span_id"];
@@ -26,41 +23,52 @@ impl<'a> JsonLine<'a> {
     /// Begins a line in an empty buffer.
     pub(super) fn begin(out: &'a mut Vec<u8>, timestamp: &str, level: &str, service: &str) -> Self {
         out.clear();
-        out.push(b'{');
+        out.extend_from_slice(b"{\"timestamp\":\"");
+        out.extend_from_slice(timestamp.as_bytes());
+        out.push(b'"');
         let mut line = Self { out, named: false };
-        line.first("timestamp", timestamp);
-        line.member("level", level);
-        line.member("service", service);
+        line.text("level", level);
+        line.text("service", service);
         line
     }
 
     /// The ids of the request that is being served.
     pub(super) fn request(&mut self, context: &RequestContext) {
-        self.member("request_id", &*context.request_id);
-        // Hexadecimal digits need no escapes. Writing to memory does not fail.
-        let (trace, span) = (context.trace.trace_id, context.trace.span_id);
-        let _ = write!(self.out, ",\"trace_id\":\"{trace:032x}\",\"span_id\":\"{span:016x}\"");
+        self.text("request_id", &context.request_id);
+        // Hexadecimal digits need no escapes.
+        self.out.extend_from_slice(b",\"trace_id\":\"");
+        push_hex(self.out, &context.trace.trace_id.to_be_bytes());
+        self.out.extend_from_slice(b"\",\"span_id\":\"");
+        push_hex(self.out, &context.trace.span_id.to_be_bytes());
+        self.out.push(b'"');
     }
 
     /// The event's own fields, and its name; libraries' events have none, where they come from is the best there is.
     pub(super) fn event(mut self, event: &Event<'_>) {
         event.record(&mut self);
         if !self.named {
-            self.member("event", event.metadata().target());
+            self.text("event", event.metadata().target());
         }
         self.out.extend_from_slice(b"}\n");
     }
 
-    fn first(&mut self, name: &str, value: impl Serialize) {
-        self.out.push(b'"');
+    fn name(&mut self, name: &str) {
+        self.out.extend_from_slice(b",\"");
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
-        let _ = serde_json::to_writer(&mut *self.out, &value);
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        self.out.push(b'"');
+        // Writing to memory does not fail.
+        let _ = Escaped(self.out).write_str(text);
+        self.out.push(b'"');
     }
 
     fn member(&mut self, name: &str, value: impl Serialize) {
-        self.out.push(b',');
-        self.first(name, value);
+        self.name(name);
+        let _ = serde_json::to_writer(&mut *self.out, &value);
     }
 
     fn field(&mut self, field: &Field, value: impl Serialize) {
@@ -90,7 +98,11 @@ impl Visit for JsonLine<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.field(field, value);
+        let name = field.name();
+        if !COMMON.contains(&name) {
+            self.named |= name == "event";
+            self.text(name, value);
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -99,7 +111,8 @@ impl Visit for JsonLine<'_> {
             return;
         }
         self.named |= name == "event";
-        let _ = write!(self.out, ",\"{name}\":\"");
+        self.name(name);
+        self.out.push(b'"');
         let _ = write!(Escaped(self.out), "{value:?}");
         self.out.push(b'"');
     }
@@ -110,19 +123,19 @@ struct Escaped<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for piece in text.split_inclusive(|c: char| c < ' ' || c == '"' || c == '\\') {
-            let last = piece.bytes().last().filter(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\');
-            let Some(last) = last else {
-                self.0.extend_from_slice(piece.as_bytes());
-                continue;
-            };
-            self.0.extend_from_slice(&piece.as_bytes()[..piece.len() - 1]);
-            if last < b' ' {
-                let _ = write!(self.0, "\\u{last:04x}");
-            } else {
-                self.0.extend_from_slice(&[b'\\', last]);
+        let mut rest = text.as_bytes();
+        while let Some(at) = rest.iter().position(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\')) {
+            self.0.extend_from_slice(&rest[..at]);
+            match rest[at] {
+                control @ 0..b' ' => {
+                    self.0.extend_from_slice(b"\\u00");
+                    push_hex(self.0, &[control]);
+                }
+                mark => self.0.extend_from_slice(&[b'\\', mark]),
             }
+            rest = &rest[at + 1..];
         }
+        self.0.extend_from_slice(rest);
         Ok(())
     }
 }

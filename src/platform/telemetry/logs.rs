@@ -3,6 +3,7 @@
 
 use std::{cell::RefCell, fmt, io::IsTerminal as _};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Subscriber, field::Field};
 use tracing_subscriber::{
@@ -100,26 +101,60 @@ where
     }
 }
 
+/// What a thread writes its lines with.
+#[derive(Default)]
+struct Pen {
+    line: Vec<u8>,
+    timestamp: Timestamp,
+}
+
+/// A time as text (RFC 3339, microseconds). Only the last digits differ from one line to the next.
+#[derive(Default)]
+struct Timestamp {
+    second: Option<i64>,
+    text: String,
+}
+
+impl Timestamp {
+    fn write(&mut self, now: DateTime<Utc>) -> &str {
+        let second = now.timestamp();
+        if self.second != Some(second) {
+            self.text = now.to_rfc3339_opts(SecondsFormat::Micros, true);
+            self.second = Some(second);
+            return &self.text;
+        }
+        // `.dddddd` and `Z` are the end of it.
+        self.text.truncate(self.text.len() - "dddddd".len() - 1);
+        let mut rest = now.timestamp_subsec_micros();
+        for power in [100_000, 10_000, 1_000, 100, 10, 1] {
+            self.text.push(char::from_digit(rest / power, 10).unwrap_or('9'));
+            rest %= power;
+        }
+        self.text.push('Z');
+        &self.text
+    }
+}
+
 thread_local! {
-    /// The line that this thread writes.
-    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static PEN: RefCell<Pen> = RefCell::default();
 }
 
 impl Lines {
     fn json(&self, writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        LINE.with(|buffer| {
+        PEN.with(|pen| {
             // Formatting a field may itself log; such an event is left out rather than written into this one.
-            let Ok(mut buffer) = buffer.try_borrow_mut() else { return Ok(()) };
-            let timestamp = self.timestamp();
-            let mut line = JsonLine::begin(&mut buffer, &timestamp, level(*event.metadata().level()), self.service);
+            let Ok(mut pen) = pen.try_borrow_mut() else { return Ok(()) };
+            let Pen { line: written, timestamp } = &mut *pen;
+            let timestamp = timestamp.write(self.clock.now());
+            let mut line = JsonLine::begin(written, timestamp, level(*event.metadata().level()), self.service);
             let _ = CURRENT.try_with(|context| line.request(context));
             line.event(event);
-            writer.write_str(str::from_utf8(&buffer).map_err(|_| fmt::Error)?)
+            writer.write_str(str::from_utf8(written).map_err(|_| fmt::Error)?)
         })
     }
 
     fn timestamp(&self) -> String {
-        self.clock.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+        self.clock.now().to_rfc3339_opts(SecondsFormat::Micros, true)
     }
 
     /// The same as a map, for people's eyes only.
@@ -212,6 +247,15 @@ mod tests {
         assert_eq!(filter("debug").unwrap().to_string(), "vestibule=debug,warn");
         assert_eq!(filter("info,hyper=debug").unwrap().to_string(), "hyper=debug,info");
         assert!(filter("vestibule=loud").is_err());
+    }
+
+    #[test]
+    fn a_timestamp_is_what_the_library_writes() {
+        let mut timestamp = Timestamp::default();
+        for micros in [1_795_252_834_000_000, 1_795_252_834_000_007, 1_795_252_834_999_999, 1_795_252_835_120_000, 7] {
+            let now = DateTime::from_timestamp_micros(micros).unwrap();
+            assert_eq!(timestamp.write(now), now.to_rfc3339_opts(SecondsFormat::Micros, true));
+        }
     }
 
     #[test]

@@ -16,7 +16,9 @@ use crate::support::{
 async fn an_answer_says_how_long_it_is_good_and_is_sent_once(#[values(AllInOne, Split)] topology: Topology) {
     let (short, long, down) = (Backend::start().await, Backend::start().await, Backend::start().await);
     let body = r#"{"z": 1.10, "a": "\u00e9", "n": 12345678901234567890123}"#;
-    let says = |age: &str| ResponseTemplate::new(200).set_body_raw(body, "application/json").insert_header("cache-control", age);
+    let says = |age: &str| {
+        ResponseTemplate::new(200).set_body_raw(body, "application/json").insert_header("cache-control", age)
+    };
     short.answer(says("max-age=30")).await;
     long.answer(says("max-age=300")).await;
     let problem = json!({"title": "closed for today", "status": 503});
@@ -71,7 +73,9 @@ async fn an_answer_says_how_long_it_is_good_and_is_sent_once(#[values(AllInOne, 
 async fn pages_are_followed_and_elements_share_calls(#[values(AllInOne, Split)] topology: Topology) {
     let (list, names) = (Backend::start().await, Backend::start().await);
     list.answer(ResponseTemplate::new(200).set_body_json(json!({"ids": [3, 1, 2]}))).await;
-    names.answer(ResponseTemplate::new(200).set_body_json(json!([{"id": 1, "n": "one"}, {"id": 3, "n": "three"}]))).await;
+    names
+        .answer(ResponseTemplate::new(200).set_body_json(json!([{"id": 1, "n": "one"}, {"id": 3, "n": "three"}])))
+        .await;
     let settings = format!(
         r#"
         [[aggregation.sources]]

@@ -94,6 +94,9 @@ impl Compiling<'_> {
         if config.cache_size.0 == 0 && config.sources.iter().any(|source| source.cache.is_some()) {
             self.fault("aggregation.cache_size", "expected at least \"1B\": a source has a `cache`");
         }
+        if config.line_limit.0 == 0 {
+            self.fault("aggregation.line_limit", "expected at least \"1B\"");
+        }
         if config.source_body_limit.0 == 0 {
             self.fault("aggregation.source_body_limit", "expected at least \"1B\"");
         }
@@ -357,5 +360,7 @@ fn shape(step: &StepConfig) -> StepShape {
 
 #[cfg(test)]
 mod bytes;
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{pipeline::Shared, upstream::Upstream};
+use super::{live::Live, reload, upstream::Upstream};
 use crate::platform::http::{Problem, authentication::Caller};
 
 /// The permission to look.
@@ -60,12 +60,12 @@ pub(crate) struct TargetState {
 )]
 pub(super) async fn list_upstreams(caller: Caller, shared: web::Data<SharedHandle>) -> Result<HttpResponse, Problem> {
     caller.must(READ)?;
-    let items = shared.0.upstreams.iter().map(|upstream| describe(upstream)).collect();
+    let items = shared.0.current().upstreams.iter().map(|upstream| describe(upstream)).collect();
     Ok(HttpResponse::Ok().json(UpstreamList { items }))
 }
 
 /// The gateway's state, as application data.
-pub(super) struct SharedHandle(pub(super) Arc<Shared>);
+pub(super) struct SharedHandle(pub(super) Arc<Live>);
 
 fn describe(upstream: &Upstream) -> UpstreamState {
     let now = upstream.now();
@@ -90,5 +90,5 @@ fn describe(upstream: &Upstream) -> UpstreamState {
 
 /// The operations of this file, for the OpenAPI document.
 #[derive(Debug, utoipa::OpenApi)]
-#[openapi(paths(list_upstreams))]
+#[openapi(paths(list_upstreams, reload::reload))]
 pub(super) struct AdminApi;

@@ -111,8 +111,7 @@ mod tests {
     use crate::platform::random::SystemRandom;
 
     fn targets(weights: &[u32]) -> Vec<Target> {
-        let one =
-            |(number, weight): (usize, &u32)| Target::parse(&format!("http://t{number}:80"), *weight, number).unwrap();
+        let one = |(number, weight): (usize, &u32)| Target::parse(&format!("http://t{number}:80"), *weight).unwrap();
         weights.iter().enumerate().map(one).collect()
     }
 

@@ -1,15 +1,18 @@
 //! From the configuration to what requests meet: routes, limits, upstreams. Every fault is told at once.
 
+mod cache;
 mod headers;
+mod protocol;
 mod routes;
+mod upgrade;
 mod upstreams;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix_web::http::header::HeaderValue;
 
 use super::{
-    limiter::Policy,
+    limiter::{Policy, policy_id},
     route::{Destination, HeaderChanges, PathRule, Route},
     table::Table,
     upstream::Upstream,
@@ -27,8 +30,6 @@ use crate::{
 pub(super) struct Compiled {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
-    /// How many targets there are in all.
-    pub(super) targets: usize,
 }
 
 /// What the configuration is compiled with.
@@ -40,12 +41,17 @@ pub(super) struct Surroundings<'a> {
     pub(super) open: &'a [String],
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    /// When the gateway's own time began.
+    pub(super) started: Instant,
+    /// The upstreams of the configuration before; those that are as they were go on with their state.
+    pub(super) before: &'a [Arc<Upstream>],
 }
 
 /// Compiles the configuration.
 pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Result<Compiled, Vec<SettingFault>> {
-    let mut compiler = Compiler { config, around, faults: Vec::new(), targets: 0, upstreams: Vec::new() };
+    let mut compiler = Compiler { config, around, faults: Vec::new(), upstreams: Vec::new() };
     compiler.check_general();
+    compiler.check_cache();
     compiler.upstreams();
     let default_limit = compiler.default_limit();
     let mut routes = compiler.built_in(default_limit.as_ref());
@@ -58,7 +64,7 @@ pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Resu
         return Err(compiler.faults);
     }
     match Table::compile(routes) {
-        Ok(table) => Ok(Compiled { table, upstreams: compiler.upstreams, targets: compiler.targets }),
+        Ok(table) => Ok(Compiled { table, upstreams: compiler.upstreams }),
         Err((number, detail)) => {
             let key = format!("gateway.routes[{}].path", number.saturating_sub(built_in));
             Err(vec![SettingFault::new(key, detail)])
@@ -70,7 +76,6 @@ struct Compiler<'a> {
     config: &'a GatewayConfig,
     around: &'a Surroundings<'a>,
     faults: Vec<SettingFault>,
-    targets: usize,
     upstreams: Vec<Arc<Upstream>>,
 }
 
@@ -98,17 +103,18 @@ impl Compiler<'_> {
     }
 
     fn default_limit(&mut self) -> Option<Arc<Policy>> {
-        self.limit("gateway.rate_limit", 0, "default", &self.config.rate_limit.clone())
+        self.limit("gateway.rate_limit", "", "default", &self.config.rate_limit.clone())
     }
 
-    fn limit(&mut self, key: &str, id: u64, name: &str, setting: &RateLimitSetting) -> Option<Arc<Policy>> {
+    /// `owner` is the route whose limit it is, or nothing for the gateway's own.
+    fn limit(&mut self, key: &str, owner: &str, name: &str, setting: &RateLimitSetting) -> Option<Arc<Policy>> {
         match setting {
             RateLimitSetting::Switch(false) => None,
             RateLimitSetting::Switch(true) => {
                 self.fault(key, "expected false, or a table such as { limit = \"60/minute\", per = \"client\" }");
                 None
             }
-            RateLimitSetting::Limit(limit) => match Policy::compile(id, name, limit) {
+            RateLimitSetting::Limit(limit) => match Policy::compile(policy_id(owner, limit), name, limit) {
                 Ok(policy) => Some(Arc::new(policy)),
                 Err(fault) => {
                     self.fault(format!("{key}.per"), fault.detail);
@@ -191,6 +197,8 @@ fn plain_route(
         timeout: None,
         body_limit: around.body_limit,
         own_body_limit: false,
+        upgrade: Vec::new(),
+        cache: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
     }

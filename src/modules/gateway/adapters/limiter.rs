@@ -9,7 +9,10 @@ use std::{
     fmt,
     hash::{BuildHasher, BuildHasherDefault, Hasher},
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,6 +24,7 @@ use governor::{
     state::{InMemoryState, NotKeyed},
 };
 
+use super::balance::hash_bytes;
 use crate::{
     kernel::{
         Clock, UserId,
@@ -118,6 +122,12 @@ impl Policy {
     }
 }
 
+/// What tells a policy from others: whose it is and what it says, so that its counts go on when it is loaded again.
+pub(super) fn policy_id(owner: &str, config: &RateLimitConfig) -> u64 {
+    let said = format!("{}\n{:?}\n{:?}", config.per, config.limit, config.pace);
+    hash_bytes(format!("{owner}\n{said}").as_bytes())
+}
+
 /// Seconds, rounded up.
 pub(super) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
@@ -167,7 +177,7 @@ pub(super) struct Limiter {
     hasher: RandomState,
     shards: Vec<Mutex<Generations>>,
     /// The most keys in one generation of one shard.
-    generation: usize,
+    generation: AtomicUsize,
 }
 
 type Pacer = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
@@ -191,7 +201,12 @@ impl Limiter {
     pub(super) fn new(keys: usize, clock: Arc<dyn Clock>) -> Self {
         let ticks = Ticks { started: clock.monotonic(), clock };
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Self { ticks, hasher: RandomState::new(), shards, generation: (keys / SHARDS / 2).max(1) }
+        Self { ticks, hasher: RandomState::new(), shards, generation: AtomicUsize::new(generation(keys)) }
+    }
+
+    /// Remembers at most `keys` keys from now on.
+    pub(super) fn remember(&self, keys: usize) {
+        self.generation.store(generation(keys), Ordering::Relaxed);
     }
 
     /// Counts a request of `subject`, if it passes.
@@ -229,7 +244,7 @@ impl Limiter {
         if let Some(entry) = young.get_mut(&key) {
             return use_it(entry);
         }
-        if young.len() >= self.generation {
+        if young.len() >= self.generation.load(Ordering::Relaxed) {
             *old = std::mem::take(young);
         }
         let entry = old.remove(&key).unwrap_or_default();
@@ -265,6 +280,10 @@ impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter").field("generation", &self.generation).finish_non_exhaustive()
     }
+}
+
+fn generation(keys: usize) -> usize {
+    (keys / SHARDS / 2).max(1)
 }
 
 /// Our clock, as governor reads one: time since the limiter was made.

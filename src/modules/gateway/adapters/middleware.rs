@@ -14,15 +14,12 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
 };
 
-use super::{
-    pipeline::{Shared, serve},
-    pool::Pool,
-};
+use super::{live::Live, pipeline::serve, pool::Pool};
 
 /// The front door around an application's router. Cheap to clone.
 #[derive(Clone)]
 pub struct GatewayMiddleware {
-    pub(super) shared: Arc<Shared>,
+    pub(super) live: Arc<Live>,
 }
 
 impl std::fmt::Debug for GatewayMiddleware {
@@ -43,15 +40,15 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let pool = Pool::new(self.shared.targets);
-        ready(Ok(GatewayService { inner: Rc::new(service), shared: self.shared.clone(), pool }))
+        let pool = Pool::new(self.live.clone());
+        ready(Ok(GatewayService { inner: Rc::new(service), live: self.live.clone(), pool }))
     }
 }
 
 /// One worker thread's front door.
 pub struct GatewayService<S> {
     inner: Rc<S>,
-    shared: Arc<Shared>,
+    live: Arc<Live>,
     pool: Rc<Pool>,
 }
 
@@ -75,6 +72,6 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        Box::pin(serve(self.shared.clone(), self.pool.clone(), self.inner.clone(), request))
+        Box::pin(serve(self.live.current(), self.pool.clone(), self.inner.clone(), request))
     }
 }

@@ -16,7 +16,10 @@ use actix_web::{
 };
 
 use super::{
-    checks, identity,
+    cache::{self, Cache},
+    checks,
+    hygiene::value_to_back,
+    identity,
     limiter::{Limiter, Policy},
     outgoing::Outgoing,
     policies::{Cors, add_security_headers},
@@ -27,13 +30,14 @@ use super::{
     rewrite,
     route::{Destination, Route},
     table::{Found, Table},
+    trailers, upgrade,
     upstream::Upstream,
 };
 use crate::{
     modules::gateway::domain::{path::canonical, window::Standing},
     platform::{
         http::{
-            Problem, RequestContext, RouteLabel,
+            Problem, RequestContext, RouteLabel, Wire,
             address::is_trusted,
             api_keys::ApiKeys,
             problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NO_ROUTE, RATE_LIMITED},
@@ -46,13 +50,15 @@ use crate::{
 pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
-    pub(super) targets: usize,
-    pub(super) limiter: Limiter,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) cache: Arc<Cache>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
     pub(super) cors: Option<Cors>,
     pub(super) security_headers: bool,
+    /// `http` or `https`: what the listener speaks.
+    pub(super) scheme: &'static str,
 }
 
 /// What is known on the way and needed for the answer, whoever gives it.
@@ -63,6 +69,8 @@ struct Passage {
     response_headers: Vec<(header::HeaderName, header::HeaderValue)>,
     /// The answer is one to a preflight for this method.
     preflight: Option<header::HeaderValue>,
+    /// The request asks for another protocol: what follows it is no request.
+    upgrade: bool,
 }
 
 /// Who answers.
@@ -84,11 +92,12 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
-    let client = checks::Client::of(&request, &shared.trusted_proxies);
+    let client = checks::Client::of(&request, &shared.trusted_proxies, shared.scheme);
     let origin = shared.cors.as_ref().and_then(|cors| cors.allowed(request.headers().get(header::ORIGIN)?));
     let mut passage = Passage::default();
     let way = pass(&shared, &pool, &mut request, &client, &mut passage).await;
     let preflight = passage.preflight.take().map(|method| (request.headers().clone(), method));
+    let upgrade = passage.upgrade;
     let finish = |headers: &mut header::HeaderMap| passage.finish(&shared, headers, origin, preflight, client.scheme);
     match way {
         Ok(Way::Inner(time)) => {
@@ -112,12 +121,15 @@ where
         }
         Ok(Way::Answered(mut response)) => {
             finish(response.headers_mut());
+            if upgrade && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            }
             Ok(request.into_response(response))
         }
         Err(problem) => {
             let mut response = problem.error_response();
             // After these it is not certain where the next request would begin.
-            if matches!(problem.kind().status, 400 | 408 | 413 | 431) {
+            if upgrade || matches!(problem.kind().status, 400 | 408 | 413 | 431) {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
             finish(response.headers_mut());
@@ -176,7 +188,8 @@ async fn pass(
 ) -> Result<Way, Problem> {
     // The head as a whole: its size, and no protocol that nobody expects, whatever the path.
     checks::head_size(request)?;
-    checks::no_upgrade(request)?;
+    let asked = upgrade::asked(request)?;
+    passage.upgrade = asked.is_some();
 
     // The target and the authority of the request, before anything is decided by them.
     let uri = request.uri().clone();
@@ -206,6 +219,10 @@ async fn pass(
         headers.filter_map(|(name, text)| Some((name.clone(), text.value(&parameters)?))).collect();
     passage.route = Some(route.clone());
 
+    if let Some(asked) = &asked {
+        asked.must_be_allowed(&route)?;
+    }
+
     // Health, metrics, documentation and administration stand outside all that follows.
     if route.to == Destination::Open {
         return inner(request, &uri, &forwarded, None);
@@ -227,8 +244,16 @@ async fn pass(
     let principal = identity::authenticate(&route, shared, request).await?;
     identity::authorize(&route, principal.as_deref())?;
 
-    // The message itself: no body that is announced as too long.
+    // The message itself: no body that is announced as too long. Now that it is wanted, the client may be told so.
     let length = checks::announced_length(request, route.body_limit)?;
+    let wire = if length != Some(0) || asked.is_some() || shared.scheme == "https" {
+        request.conn_data::<Rc<Wire>>().cloned()
+    } else {
+        None
+    };
+    if let Some(wire) = &wire {
+        wire.go_on();
+    }
 
     let number = match route.to {
         Destination::Upstream(number) => number,
@@ -244,6 +269,9 @@ async fn pass(
 
     // In-flight cap, breaker, balancer, upstream: one call, tried again where that is safe.
     let upstream = &shared.upstreams[number];
+    if upstream.targets.iter().any(|target| target.endpoint.h2.is_some()) {
+        trailers::refuse_grpc(request)?;
+    }
     let context = client.context(request);
     let has_body = length != Some(0);
     let (body, progress) = if has_body {
@@ -253,7 +281,7 @@ async fn pass(
         (None, None)
     };
     // With its port, as the client wrote it.
-    let asked = || request.headers().get(header::HOST)?.to_str().ok();
+    let asked_host = || request.headers().get(header::HOST)?.to_str().ok();
     let outgoing = Outgoing {
         head: request.head(),
         route: &route,
@@ -262,13 +290,36 @@ async fn pass(
         context: &context,
         principal: principal.as_deref(),
         scheme: client.scheme,
-        host: client.forwarded_host.as_deref().or_else(asked).unwrap_or(&host),
+        host: client.forwarded_host.as_deref().or_else(asked_host).unwrap_or(&host),
         keeps_api_key: upstream.is_role,
         body: body.into(),
         progress,
+        upgrade: asked.as_ref(),
+        wire: wire.as_ref(),
+        client_certificate: wire.as_ref().and_then(|wire| wire.client_certificate()).as_ref().and_then(value_to_back),
     };
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
     let deadline = route.timeout.map(|timeout| Instant::now() + timeout);
+
+    // Cache: what is kept of earlier answers, after it is certain that the request may have one. A
+    // changed protocol is no answer to keep.
+    if let (Some(rules), None) = (&route.cache, &outgoing.upgrade) {
+        let (cache, principal) = (&shared.cache, principal.as_ref());
+        let outgoing = &outgoing;
+        let call = cache::Call {
+            cache,
+            rules,
+            route: &route,
+            upstream,
+            pool,
+            outgoing,
+            principal,
+            hash_key,
+            deadline,
+            path: &path,
+        };
+        return cache::answer(&call).await.map(Way::Answered);
+    }
     proxy::call(upstream, pool, &outgoing, hash_key, deadline).await.map(Way::Answered)
 }
 

@@ -2,13 +2,16 @@
 
 use std::{
     cell::RefCell,
+    collections::{HashMap, HashSet},
     future::poll_fn,
+    hash::{BuildHasherDefault, Hasher},
     rc::{Rc, Weak},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use super::connection::Link;
+use super::{connection::Link, live::Live};
 
 /// An idle connection is closed after so long.
 const IDLE_TIME: Duration = Duration::from_mins(1);
@@ -19,13 +22,14 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// The idle connections of this thread, by target.
 pub(super) struct Pool {
-    idle: RefCell<Vec<Vec<Link>>>,
+    idle: RefCell<HashMap<usize, Vec<Link>, BuildHasherDefault<Spread>>>,
+    live: Arc<Live>,
 }
 
 impl Pool {
-    /// A pool for so many targets, swept from now on as long as it is in use.
-    pub(super) fn new(targets: usize) -> Rc<Self> {
-        let pool = Rc::new(Self { idle: RefCell::new(std::iter::repeat_with(Vec::new).take(targets).collect()) });
+    /// An empty pool, swept from now on as long as it is in use.
+    pub(super) fn new(live: Arc<Live>) -> Rc<Self> {
+        let pool = Rc::new(Self { idle: RefCell::default(), live });
         actix_web::rt::spawn(sweep(Rc::downgrade(&pool)));
         pool
     }
@@ -33,22 +37,33 @@ impl Pool {
     /// The latest used connection that still stands.
     pub(super) async fn take(&self, target: usize) -> Option<Link> {
         loop {
-            let mut link = self.idle.borrow_mut().get_mut(target)?.pop()?;
+            let mut link = self.idle.borrow_mut().get_mut(&target)?.pop()?;
             let usable = poll_fn(|cx| Poll::Ready(link.is_usable(cx))).await;
             if usable {
+                self.lend(target, &link);
                 link.reused = true;
                 return Some(link);
             }
         }
     }
 
+    /// Leaves a share of the connection for others, where it takes many requests at a time.
+    pub(super) fn lend(&self, target: usize, link: &Link) {
+        if let Some(share) = link.share() {
+            self.idle.borrow_mut().entry(target).or_default().push(share);
+        }
+    }
+
     /// Keeps a connection whose last exchange is complete.
     pub(super) fn put(&self, target: usize, mut link: Link, cx: &mut Context<'_>) {
-        if !link.is_usable(cx) {
+        // A shared one was left for others when it was taken.
+        if link.is_shared() || !link.is_usable(cx) {
             return;
         }
         link.idle_since = Instant::now();
-        if let Some(idle) = self.idle.borrow_mut().get_mut(target).filter(|idle| idle.len() < MOST_IDLE) {
+        let mut idle = self.idle.borrow_mut();
+        let idle = idle.entry(target).or_default();
+        if idle.len() < MOST_IDLE {
             idle.push(link);
         }
     }
@@ -59,8 +74,33 @@ async fn sweep(pool: Weak<Pool>) {
         actix_web::rt::time::sleep(SWEEP).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut cx = Context::from_waker(Waker::noop());
-        for idle in pool.idle.borrow_mut().iter_mut() {
+        let current = pool.live.current();
+        let targets: HashSet<usize> =
+            current.upstreams.iter().flat_map(|upstream| &upstream.targets).map(|target| target.number).collect();
+        pool.idle.borrow_mut().retain(|target, idle| {
             idle.retain_mut(|link| link.idle_since.elapsed() < IDLE_TIME && link.is_usable(&mut cx));
+            // A request that began under an earlier configuration may bring one more; the next look closes that.
+            targets.contains(target)
+        });
+    }
+}
+
+/// Spreads the targets' numbers, which nobody outside chooses.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize(usize::from(*byte));
         }
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0 = (self.0 ^ number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

@@ -7,7 +7,7 @@ use actix_web::http::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::{limiter::Policy, template::Template};
+use super::{cache::CacheRules, limiter::Policy, template::Template};
 use crate::{
     kernel::Role,
     modules::gateway::{config::RouteAuth, domain::host::HostPattern},
@@ -36,6 +36,10 @@ pub(super) struct Route {
     pub(super) body_limit: u64,
     /// Whether the limit is the route's own, which holds for local roles too.
     pub(super) own_body_limit: bool,
+    /// Protocols that a connection may change to.
+    pub(super) upgrade: Vec<String>,
+    /// What is kept of its answers; `None`: nothing.
+    pub(super) cache: Option<Arc<CacheRules>>,
     pub(super) request_headers: HeaderChanges,
     pub(super) response_headers: HeaderChanges,
 }

@@ -1,29 +1,24 @@
 //! Starts the gateway: compiles the configuration, begins the health checks, hands out the middleware.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc, time::Instant};
 
 use actix_web::web;
 use ipnet::IpNet;
-use tokio::task::JoinHandle;
 use utoipa::OpenApi as _;
 
 use super::{
     admin::{AdminApi, SharedHandle, list_upstreams},
+    cache::{self, Cache, CacheApi},
     compile::{Compiled, Surroundings, compile},
     explain::{self, Explanation, RouteSummary},
-    health,
-    limiter::Limiter,
+    live::{Ground, Live},
     middleware::GatewayMiddleware,
-    pipeline::Shared,
-    policies::Cors,
+    reload::{Reload, Reloader, reload},
 };
 use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
     modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
-    platform::{http::api_keys::ApiKeys, random::SystemRandom, tokens::TokenVerifier},
+    platform::{http::api_keys::ApiKeys, random::SystemRandom, shared_cache::SharedCache, tokens::TokenVerifier},
 };
 
 /// What the gateway is made of.
@@ -40,6 +35,10 @@ pub struct GatewayParts<'a> {
     pub verifier: Arc<TokenVerifier>,
     /// Verifies API keys.
     pub api_keys: Arc<ApiKeys>,
+    /// Whether the listener speaks TLS.
+    pub secure: bool,
+    /// What instances keep of answers for each other.
+    pub shared_cache: Option<Arc<dyn SharedCache>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -54,9 +53,9 @@ impl fmt::Debug for GatewayParts<'_> {
 
 /// The running gateway.
 pub struct Gateway {
-    shared: Arc<Shared>,
+    live: Arc<Live>,
     admin_prefix: String,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    reloader: Arc<Reloader>,
 }
 
 impl fmt::Debug for Gateway {
@@ -70,59 +69,70 @@ impl Gateway {
     /// the gateway's metrics are registered here, once.
     #[expect(clippy::unused_async, reason = "the health checks need a runtime to begin in")]
     pub async fn start(parts: GatewayParts<'_>) -> Result<Self, StartError> {
-        let around = Surroundings {
-            body_limit: parts.body_limit.0,
-            roles: &parts.roles,
-            open: &open_paths(parts.config),
-            clock: parts.clock.clone(),
-            random: parts.random.clone(),
-        };
-        let compiled = compile(parts.config, &around).map_err(StartError::Settings)?;
-        let shared = Arc::new(Shared {
-            table: compiled.table,
-            upstreams: compiled.upstreams,
-            targets: compiled.targets,
-            limiter: Limiter::new(parts.config.rate_limit_keys, parts.clock),
+        let cache = Cache::new(&parts.config.cache, parts.shared_cache, parts.clock.clone(), parts.random.clone());
+        cache::hear(&cache);
+        let ground = Ground {
+            cache,
+            body_limit: parts.body_limit,
+            trusted_proxies: parts.trusted_proxies,
+            roles: parts.roles,
             verifier: parts.verifier,
             api_keys: parts.api_keys,
-            trusted_proxies: parts.trusted_proxies,
-            cors: parts.config.cors.as_ref().map(Cors::compile),
-            security_headers: parts.config.security_headers,
-        });
-        let checked = shared.upstreams.iter().filter(|upstream| upstream.health.is_some());
-        let tasks = checked.map(|upstream| tokio::spawn(health::watch(upstream.clone()))).collect();
-        Ok(Self { shared, admin_prefix: parts.config.admin_prefix.clone(), tasks: Mutex::new(tasks) })
+            started: parts.clock.monotonic(),
+            clock: parts.clock,
+            random: parts.random,
+            scheme: if parts.secure { "https" } else { "http" },
+            admin_prefix: parts.config.admin_prefix.clone(),
+            api_prefix: parts.config.api_prefix.clone(),
+        };
+        let live = Live::start(ground, parts.config).map_err(StartError::Settings)?;
+        let admin_prefix = parts.config.admin_prefix.clone();
+        Ok(Self { live: Arc::new(live), admin_prefix, reloader: Arc::default() })
     }
 
     /// The middleware to wrap around the application's router. Cheap.
     pub fn middleware(&self) -> GatewayMiddleware {
-        GatewayMiddleware { shared: self.shared.clone() }
+        GatewayMiddleware { live: self.live.clone() }
+    }
+
+    /// Puts another configuration into effect, or tells every fault and changes nothing. Requests under way end as they
+    /// began. `admin_prefix` and `api_prefix` stay as they were at the start. Must be called within a runtime.
+    pub fn reload(&self, config: &GatewayConfig) -> Result<(), Vec<SettingFault>> {
+        self.live.reload(config)
+    }
+
+    /// Says who reads the configuration again for the administration; only the first word counts.
+    pub fn reload_by(&self, reload: Arc<dyn Reload>) {
+        let _ = self.reloader.0.set(reload);
     }
 
     /// Registers the administration.
     pub fn configure(&self, service: &mut web::ServiceConfig) {
-        let data = web::Data::new(SharedHandle(self.shared.clone()));
-        let path = format!("{}/upstreams", self.admin_prefix);
-        service.service(web::resource(path).app_data(data).route(web::get().to(list_upstreams)));
+        let data = web::Data::new(SharedHandle(self.live.clone()));
+        let path = |name: &str| format!("{}/{name}", self.admin_prefix);
+        service
+            .service(web::resource(path("upstreams")).app_data(data.clone()).route(web::get().to(list_upstreams)))
+            .service(
+                web::resource(path("reload"))
+                    .app_data(web::Data::from(self.reloader.clone()))
+                    .route(web::post().to(reload)),
+            );
+        let show = web::resource(path("cache")).app_data(data.clone()).route(web::get().to(cache::show_cache));
+        let purge = web::resource(path("cache/purge")).app_data(data).route(web::post().to(cache::purge_cache));
+        service.service(show).service(purge);
     }
 
     /// Ends the background tasks, and waits until they have.
     pub async fn stop(&self) {
-        for task in self.abort() {
+        for task in self.live.end() {
             let _ = task.await;
         }
-    }
-
-    fn abort(&self) -> Vec<JoinHandle<()>> {
-        let tasks: Vec<_> = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-        tasks.iter().for_each(JoinHandle::abort);
-        tasks
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.abort();
+        self.live.end();
     }
 }
 
@@ -151,6 +161,8 @@ impl<'a> RoutePlan<'a> {
             open: &open_paths(config),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            started: Instant::now(),
+            before: &[],
         };
         compile(config, &around).map(|compiled| Self { config, compiled })
     }
@@ -170,6 +182,7 @@ impl<'a> RoutePlan<'a> {
 /// The administration's part of the OpenAPI document, at the prefix where it is served.
 pub fn openapi(config: &GatewayConfig) -> utoipa::openapi::OpenApi {
     let mut document = AdminApi::openapi();
+    document.merge(CacheApi::openapi());
     let paths = std::mem::take(&mut document.paths.paths);
     let moved = paths.into_iter().map(|(path, item)| (path.replacen("/admin", &config.admin_prefix, 1), item));
     document.paths.paths = moved.collect();

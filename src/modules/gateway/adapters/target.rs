@@ -11,12 +11,15 @@ use rustls::pki_types::ServerName;
 use super::connection::{Endpoint, Tls};
 use crate::kernel::error::ValueFault;
 
+/// The number of the next target of this process.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
 /// Where requests go.
 #[derive(Debug)]
 pub(super) struct Target {
     /// As it was configured.
     pub(super) url: String,
-    /// Its place in the pools.
+    /// Its name in the pools, never given to another.
     pub(super) number: usize,
     pub(super) endpoint: Endpoint,
     /// What is sent as `Host`.
@@ -37,7 +40,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Reads a target's URL.
-    pub(super) fn parse(url: &str, weight: u32, number: usize) -> Result<Self, ValueFault> {
+    pub(super) fn parse(url: &str, weight: u32) -> Result<Self, ValueFault> {
         let expected = || {
             let detail = format!("expected a URL such as \"http://127.0.0.1:9001\", found {url:?}");
             ValueFault::new("invalid-url", detail)
@@ -64,8 +67,8 @@ impl Target {
         };
         Ok(Self {
             url: url.to_owned(),
-            number,
-            endpoint: Endpoint { host, port, tls },
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            endpoint: Endpoint { host, port, tls, h2: None },
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_| expected())?,
             base_path: uri.path().trim_end_matches('/').to_owned(),
             weight,
@@ -76,6 +79,21 @@ impl Target {
             failures_in_a_row: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
         })
+    }
+
+    /// Takes over what is known of the same target under the configuration before, and its kept connections unless they
+    /// would be made otherwise now.
+    pub(super) fn take_over(&mut self, before: &Self, connections: bool, health: bool) {
+        if connections {
+            self.number = before.number;
+        }
+        if health {
+            *self.healthy.get_mut() = before.healthy.load(Ordering::Relaxed);
+        }
+        *self.requests.get_mut() = before.requests.load(Ordering::Relaxed);
+        *self.failures.get_mut() = before.failures.load(Ordering::Relaxed);
+        *self.failures_in_a_row.get_mut() = before.failures_in_a_row.load(Ordering::Relaxed);
+        *self.ejected_until.get_mut() = before.ejected_until.load(Ordering::Relaxed);
     }
 
     /// Whether it gets requests at `now`, the gateway's own time.

@@ -18,6 +18,8 @@ use crate::{
 /// An upstream, compiled.
 pub(super) struct Upstream {
     pub(super) name: String,
+    /// As it was configured, to be compared with.
+    pub(super) settings: serde_json::Value,
     pub(super) targets: Vec<Target>,
     pub(super) balancer: Balancer,
     pub(super) hash_on: Option<HashOn>,
@@ -110,21 +112,24 @@ impl Upstream {
     /// Puts an upstream together from parts that were checked.
     pub(super) fn new(
         config: &UpstreamConfig,
+        settings: serde_json::Value,
         targets: Vec<Target>,
         is_role: bool,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
+        started: Instant,
     ) -> Self {
-        let settings = BreakerSettings {
+        let breaker = BreakerSettings {
             failures: config.breaker.failures,
             window: config.breaker.window.get(),
             open_for: config.breaker.open_for.get(),
             half_open_requests: config.breaker.half_open_requests,
         };
-        let gauge = metrics::gauge!("circuit_breaker_state", "upstream" => config.name.clone());
-        gauge.set(0.0);
+        let gauge = breaker_gauge(&config.name);
+        // There from the start; but what is shown of an upstream of this name stays until this one takes its place.
+        gauge.increment(0.0);
         let name = config.name.clone();
-        let breaker = Breaker::new(settings, clock.clone(), move |state| {
+        let breaker = Breaker::new(breaker, clock.clone(), move |state| {
             gauge.set(f64::from(state as u8));
             tracing::warn!(event = "circuit_breaker_changed", upstream = name, state = state.as_str());
         });
@@ -139,6 +144,7 @@ impl Upstream {
         let weights: Vec<u32> = targets.iter().map(|target| target.weight).collect();
         Self {
             name: config.name.clone(),
+            settings,
             balancer: Balancer::new(config.balance, &weights, random.clone()),
             targets,
             hash_on: config.hash_on.as_deref().and_then(HashOn::parse),
@@ -155,8 +161,13 @@ impl Upstream {
             metrics: Outcomes::new(&config.name),
             clock: clock.clone(),
             random: random.clone(),
-            started: clock.monotonic(),
+            started,
         }
+    }
+
+    /// Shows the breaker's state in the metrics.
+    pub(super) fn show_breaker(&self) {
+        breaker_gauge(&self.name).set(f64::from(self.breaker.state() as u8));
     }
 
     /// The gateway's own time.
@@ -204,6 +215,10 @@ impl Upstream {
         target.failures_in_a_row.store(0, Ordering::Relaxed);
         tracing::warn!(event = "target_ejected", upstream = self.name, target = target.url);
     }
+}
+
+fn breaker_gauge(upstream: &str) -> metrics::Gauge {
+    metrics::gauge!("circuit_breaker_state", "upstream" => upstream.to_owned())
 }
 
 /// A place among the requests in flight, given back when it is dropped.

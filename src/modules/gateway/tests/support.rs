@@ -11,15 +11,21 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::Service as _, web};
+use actix_web::{App, HttpRequest, HttpResponse, dev::Service as _, web};
 use futures_util::FutureExt as _;
 
 use crate::{
     kernel::{Role, SystemClock, units::ByteSize},
     modules::gateway::{Gateway, GatewayConfig, GatewayParts, Placement, front_door},
     platform::{
-        http::{Problem, api_keys::ApiKeys},
+        http::{
+            Problem,
+            api_keys::ApiKeys,
+            front,
+            listener::{Listening, bind},
+        },
         random::SystemRandom,
+        tls::ServerTls,
         tokens::{KeyRing, TokenRules, TokenVerifier},
     },
 };
@@ -30,6 +36,7 @@ pub(super) const SECRET: &[u8] = b"a secret of tests, long enough for HS256";
 /// A running gateway.
 pub(super) struct Front {
     pub(super) address: SocketAddr,
+    pub(super) gateway: Arc<Gateway>,
     stop: actix_web::dev::ServerHandle,
 }
 
@@ -89,13 +96,24 @@ async fn echo(request: HttpRequest, body: web::Bytes) -> HttpResponse {
 
 /// Starts a gateway with local roles that echo what they get; the answer's `x-code` is a problem's code.
 pub(super) async fn front(config: &GatewayConfig) -> Front {
+    front_with(config, None).await
+}
+
+/// The same behind TLS.
+pub(super) async fn encrypted_front(config: &GatewayConfig, tls: ServerTls) -> Front {
+    front_with(config, Some(tls)).await
+}
+
+async fn front_with(config: &GatewayConfig, tls: Option<ServerTls>) -> Front {
     let gateway = Gateway::start(GatewayParts {
         config,
         body_limit: ByteSize::mib(1),
         trusted_proxies: vec![],
+        secure: tls.is_some(),
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
         verifier: verifier(),
         api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
+        shared_cache: None,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })
@@ -103,14 +121,15 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
     .unwrap();
     let gateway = Arc::new(gateway);
     let verifier = verifier();
-    let server = HttpServer::new(move || {
+    let inside = gateway.clone();
+    let factory = move || {
         App::new()
             .app_data(verifier.clone())
-            .configure(|service| gateway.configure(service))
+            .configure(|service| inside.configure(service))
             .route("/auth/{rest:.*}", web::to(echo))
             .route("/data/{rest:.*}", web::to(echo))
             .route("/health", web::to(echo))
-            .wrap(gateway.middleware())
+            .wrap(inside.middleware())
             .wrap_fn(|request, service| {
                 let shown = |problem: &Problem| problem.kind().code;
                 service.call(request).map(move |outcome| {
@@ -124,17 +143,20 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
                     })
                 })
             })
-    })
-    .workers(1)
-    .h1_allow_half_closed(false)
-    .disable_signals()
-    .bind(("127.0.0.1", 0))
-    .unwrap();
-    let address = server.addrs()[0];
-    let server = server.run();
+            .wrap(front::Front::new("gateway", vec![], Arc::new(SystemClock), Arc::new(SystemRandom)))
+    };
+    let how = Listening {
+        at: ([127, 0, 0, 1], 0).into(),
+        workers: 1,
+        head_timeout: Duration::from_secs(1),
+        shutdown_timeout: Duration::from_secs(1),
+        tls,
+        changes_protocols: true,
+    };
+    let (server, address) = bind(factory, &how).unwrap();
     let stop = server.handle();
     actix_web::rt::spawn(server);
-    Front { address, stop }
+    Front { address, gateway, stop }
 }
 
 /// An upstream of raw bytes: what to do with each connection is up to the test. Heads that came are kept.

@@ -71,6 +71,7 @@ fn config(endpoint: serde_json::Value) -> AggregationConfig {
     AggregationConfig {
         source_body_limit: ByteSize::mib(1),
         cache_size: ByteSize::mib(1),
+        line_limit: ByteSize::mib(1),
         evaluation: EvaluationConfig {
             workers: 1,
             timeout: Span::millis(250),

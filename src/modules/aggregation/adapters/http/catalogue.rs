@@ -63,7 +63,7 @@ pub(super) async fn endpoints(_caller: Caller, use_cases: web::Data<UseCases>) -
 }
 
 /// The names in a path's braces.
-pub(super) fn parameters(path: &str) -> Vec<&str> {
+pub(crate) fn parameters(path: &str) -> Vec<&str> {
     let segments = path.split('{').skip(1);
     segments.filter_map(|rest| rest.split('}').next()).map(|name| name.trim_start_matches('*')).collect()
 }

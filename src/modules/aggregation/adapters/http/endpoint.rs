@@ -23,7 +23,7 @@ use crate::platform::http::{
 };
 
 /// Headers that programs do not see.
-const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
+pub(crate) const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
 /// Answers a configured endpoint.
 pub(super) async fn serve(

@@ -65,7 +65,8 @@ impl From<AggregationError> for Problem {
         let detail = error.to_string();
         let kind = general(error.kind());
         match error {
-            AggregationError::BadQuery(_) => Self::new(kind, detail),
+            AggregationError::BadQuery(_) | AggregationError::BadLine(_) => Self::new(kind, detail),
+            AggregationError::Line { number, fault } => Self::from(*fault).with_member("line", json!(number)),
             AggregationError::UnknownSource { .. } => Self::new(&UNKNOWN_SOURCE, detail),
             AggregationError::MissingArgument { .. } => Self::new(&MISSING_ARGUMENT, detail),
             AggregationError::BadArgument { .. } => Self::new(&BAD_ARGUMENT, detail),

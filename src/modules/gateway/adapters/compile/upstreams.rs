@@ -2,7 +2,9 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use super::{Compiler, is_plain_name};
+use serde_json::Value as Json;
+
+use super::{Compiler, Surroundings, is_plain_name};
 use crate::{
     kernel::{Role, units::Span},
     modules::gateway::{
@@ -11,7 +13,7 @@ use crate::{
             target::Target,
             upstream::{HashOn, Upstream},
         },
-        config::{Balance, BreakerConfig, TargetConfig, UpstreamConfig},
+        config::{Balance, BreakerConfig, TargetConfig, UpstreamConfig, UpstreamProtocol},
         domain::path::canonical,
     },
 };
@@ -59,17 +61,38 @@ impl Compiler<'_> {
             if !(1..=MOST_WEIGHT).contains(&target.weight) {
                 self.fault(format!("{place}.weight"), format!("expected 1 to {MOST_WEIGHT}"));
             }
-            match Target::parse(&target.url, target.weight, self.targets) {
+            match Target::parse(&target.url, target.weight) {
                 Ok(target) => targets.push(target),
                 Err(fault) => self.fault(if is_role { place } else { format!("{place}.url") }, fault.detail),
             }
-            self.targets += 1;
         }
+        self.target_protocol(key, config, &mut targets);
         self.check_upstream(key, config);
         if self.faults.len() == before {
-            let upstream = Upstream::new(config, targets, is_role, &self.around.clock, &self.around.random);
-            self.upstreams.push(Arc::new(upstream));
+            self.upstreams.push(self.kept(config).unwrap_or_else(|| Arc::new(self.fresh(config, targets, is_role))));
         }
+    }
+
+    /// The upstream of the configuration before, when it is as it was: its breaker, counts and health go on.
+    fn kept(&self, config: &UpstreamConfig) -> Option<Arc<Upstream>> {
+        let before = self.around.before.iter().find(|before| before.name == config.name)?;
+        (before.settings == settings(config)).then(|| before.clone())
+    }
+
+    /// A new upstream. Its targets take over what is known of the same ones before.
+    fn fresh(&self, config: &UpstreamConfig, mut targets: Vec<Target>, is_role: bool) -> Upstream {
+        let settings = settings(config);
+        if let Some(before) = self.around.before.iter().find(|before| before.name == config.name) {
+            let same_connections = connection_settings(&before.settings) == connection_settings(&settings);
+            let is_checked = before.health.is_some() && config.health.is_some();
+            for target in &mut targets {
+                if let Some(same) = before.targets.iter().find(|same| same.url == target.url) {
+                    target.take_over(same, same_connections, is_checked);
+                }
+            }
+        }
+        let Surroundings { clock, random, started, .. } = self.around;
+        Upstream::new(config, settings, targets, is_role, clock, random, *started)
     }
 
     fn check_upstream(&mut self, key: &str, config: &UpstreamConfig) {
@@ -135,6 +158,33 @@ impl Compiler<'_> {
     }
 }
 
+fn settings(config: &UpstreamConfig) -> Json {
+    serde_json::to_value(config).unwrap_or_default()
+}
+
+/// The settings that decide how a connection is made, whatever there may be: all but these, and the targets' addresses
+/// which are compared one by one.
+fn connection_settings(settings: &Json) -> Json {
+    const OTHERS: [&str; 11] = [
+        "targets",
+        "balance",
+        "hash_on",
+        "connect_timeout",
+        "timeout",
+        "idle_timeout",
+        "max_in_flight",
+        "health",
+        "outlier",
+        "breaker",
+        "retry",
+    ];
+    let mut settings = settings.clone();
+    if let Some(members) = settings.as_object_mut() {
+        members.retain(|name, _| !OTHERS.contains(&name.as_str()));
+    }
+    settings
+}
+
 /// A role that runs elsewhere, as an upstream with defaults.
 fn role_upstream(role: Role, url: &str, breaker: &BreakerConfig) -> UpstreamConfig {
     UpstreamConfig {
@@ -151,5 +201,7 @@ fn role_upstream(role: Role, url: &str, breaker: &BreakerConfig) -> UpstreamConf
         outlier: None,
         breaker: breaker.clone(),
         retry: None,
+        tls: None,
+        protocol: UpstreamProtocol::Http1,
     }
 }

@@ -1,0 +1,149 @@
+//! What serves at the moment, and how another configuration takes its place: compiled beside, then swapped at once. A
+//! request takes what serves when it comes and keeps that to its end; parts that did not change go on with their state.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use tokio::task::JoinHandle;
+
+use super::{
+    cache::Cache,
+    compile::{Surroundings, compile},
+    health,
+    limiter::Limiter,
+    pipeline::Shared,
+    policies::Cors,
+    upstream::Upstream,
+};
+use crate::{
+    kernel::{Clock, Random, SettingFault, units::ByteSize},
+    modules::gateway::{GatewayConfig, RoleRoute, open_paths},
+    platform::{http::api_keys::ApiKeys, tokens::TokenVerifier},
+};
+
+/// What stays as it is, however often the configuration is loaded anew.
+pub(super) struct Ground {
+    pub(super) body_limit: ByteSize,
+    pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) roles: Vec<RoleRoute>,
+    pub(super) verifier: Arc<TokenVerifier>,
+    pub(super) api_keys: Arc<ApiKeys>,
+    /// What is kept of answers.
+    pub(super) cache: Arc<Cache>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
+    /// When the gateway's own time begins.
+    pub(super) started: Instant,
+    /// What clients speak with the listener: `http` or `https`.
+    pub(super) scheme: &'static str,
+    pub(super) admin_prefix: String,
+    pub(super) api_prefix: String,
+}
+
+/// The running configuration.
+pub(super) struct Live {
+    ground: Ground,
+    current: ArcSwap<Shared>,
+    checks: Mutex<Vec<Check>>,
+}
+
+/// The health checks of one upstream.
+struct Check {
+    upstream: Arc<Upstream>,
+    task: JoinHandle<()>,
+}
+
+impl Live {
+    /// Compiles the first configuration and begins its health checks.
+    pub(super) fn start(ground: Ground, config: &GatewayConfig) -> Result<Self, Vec<SettingFault>> {
+        let shared = Arc::new(ground.build(config, None)?);
+        let checks = checks(Vec::new(), &shared.upstreams);
+        Ok(Self { ground, current: ArcSwap::new(shared), checks: Mutex::new(checks) })
+    }
+
+    /// What a request that comes now is served by.
+    pub(super) fn current(&self) -> Arc<Shared> {
+        self.current.load_full()
+    }
+
+    /// Takes another configuration, or none of it when it has faults. Where the administration and the aggregation role
+    /// are served stays, as that is known elsewhere too.
+    pub(super) fn reload(&self, config: &GatewayConfig) -> Result<(), Vec<SettingFault>> {
+        let config = GatewayConfig {
+            admin_prefix: self.ground.admin_prefix.clone(),
+            api_prefix: self.ground.api_prefix.clone(),
+            ..config.clone()
+        };
+        // One at a time: each builds on what the one before left.
+        let mut running = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.current.load_full();
+        let next = Arc::new(self.ground.build(&config, Some(&before))?);
+        next.limiter.remember(config.rate_limit_keys);
+        self.current.store(next.clone());
+        for upstream in &next.upstreams {
+            upstream.show_breaker();
+        }
+        *running = checks(std::mem::take(&mut *running), &next.upstreams);
+        Ok(())
+    }
+
+    /// Ends the health checks; gives their tasks to wait for.
+    pub(super) fn end(&self) -> Vec<JoinHandle<()>> {
+        let checks: Vec<Check> = self.checks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let tasks: Vec<_> = checks.into_iter().map(|check| check.task).collect();
+        for task in &tasks {
+            task.abort();
+        }
+        tasks
+    }
+}
+
+impl Ground {
+    fn build(&self, config: &GatewayConfig, before: Option<&Shared>) -> Result<Shared, Vec<SettingFault>> {
+        let around = Surroundings {
+            body_limit: self.body_limit.0,
+            roles: &self.roles,
+            open: &open_paths(config),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            started: self.started,
+            before: before.map_or(&[], |before| &before.upstreams),
+        };
+        let compiled = compile(config, &around)?;
+        let limiter = match before {
+            Some(before) => before.limiter.clone(),
+            None => Arc::new(Limiter::new(config.rate_limit_keys, self.clock.clone())),
+        };
+        Ok(Shared {
+            table: compiled.table,
+            upstreams: compiled.upstreams,
+            limiter,
+            cache: self.cache.clone(),
+            verifier: self.verifier.clone(),
+            api_keys: self.api_keys.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            cors: config.cors.as_ref().map(Cors::compile),
+            security_headers: config.security_headers,
+            scheme: self.scheme,
+        })
+    }
+}
+
+/// The checks of these upstreams: those that run go on, others begin, and those of upstreams that are gone end.
+fn checks(running: Vec<Check>, upstreams: &[Arc<Upstream>]) -> Vec<Check> {
+    let (mut kept, gone): (Vec<_>, Vec<_>) =
+        running.into_iter().partition(|check| upstreams.iter().any(|upstream| Arc::ptr_eq(upstream, &check.upstream)));
+    for check in gone {
+        check.task.abort();
+    }
+    for upstream in upstreams.iter().filter(|upstream| upstream.health.is_some()) {
+        if !kept.iter().any(|check| Arc::ptr_eq(upstream, &check.upstream)) {
+            kept.push(Check { upstream: upstream.clone(), task: tokio::spawn(health::watch(upstream.clone())) });
+        }
+    }
+    kept
+}
