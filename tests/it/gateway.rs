@@ -8,6 +8,8 @@ mod limits;
 mod paths;
 mod policies;
 mod reload;
+mod shared_breakers;
+mod shared_limits;
 mod streaming;
 mod upgrades;
 

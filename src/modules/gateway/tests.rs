@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
 
+mod balancing;
 mod cache;
 mod encrypted;
 mod faults;
@@ -9,5 +10,6 @@ mod framing;
 mod messages;
 mod policies;
 mod reload;
+mod shaping;
 mod support;
 mod upgrades;

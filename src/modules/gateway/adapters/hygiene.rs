@@ -39,6 +39,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
         || same("client-cert-chain")
         || same("x-real-ip")
         || same("x-request-id")
+        || same("x-request-deadline")
         || (name != "x-api-key" && same("x-api-key"))
 }
 

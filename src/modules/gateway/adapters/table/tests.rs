@@ -4,7 +4,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
 use crate::modules::gateway::{
-    adapters::route::{Destination, HeaderChanges, PathRule},
+    adapters::route::{Destination, HeaderChanges, PathRule, Shaping},
     config::RouteAuth,
     domain::host::HostPattern,
 };
@@ -29,6 +29,7 @@ fn route(name: &str, pattern: &str) -> Route {
         cache: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
+        shaping: Shaping::default(),
     }
 }
 
