@@ -11,11 +11,15 @@ pub mod json;
 #[cfg(feature = "auth")]
 pub mod mail;
 pub mod random;
+// Only `aggregation` asks databases without writing.
+#[cfg(feature = "aggregation")]
+pub mod readonly;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod resilience;
 pub mod sealing;
 pub mod shared_cache;
+pub mod shared_values;
 pub mod shared_counts;
 pub mod siblings;
 pub mod telemetry;

@@ -5,6 +5,7 @@ mod breakers;
 mod counts;
 
 mod shared_cache;
+mod values;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 pub use self::shared_cache::RedisSharedCache;
-pub use self::{breakers::RedisBreakers, counts::RedisCounts};
+pub use self::{breakers::RedisBreakers, counts::RedisCounts, values::RedisValues};
 use super::bell::Bell;
 
 /// Where Redis is, and how long it is waited for.
