@@ -2,6 +2,7 @@
 //! crates, never a module.
 
 pub mod bell;
+pub mod breaker_news;
 // What only `auth` needs is left out of builds without it.
 #[cfg(feature = "auth")]
 pub mod database;
@@ -15,6 +16,7 @@ pub mod redis;
 pub mod resilience;
 pub mod sealing;
 pub mod shared_cache;
+pub mod shared_counts;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;

@@ -15,6 +15,10 @@ pub fn check(config: &Config) -> Vec<SettingFault> {
     if config.redis.is_some() {
         faults.push(SettingFault::new("redis", "Redis is not compiled into this binary"));
     }
+    #[cfg(all(feature = "auth", not(feature = "passkeys")))]
+    if config.auth.passkeys.enabled {
+        faults.push(SettingFault::new("auth.passkeys.enabled", crate::modules::auth::NO_PASSKEYS));
+    }
     #[cfg(feature = "auth")]
     {
         faults.extend(crate::modules::auth::check_mail(&config.mail));

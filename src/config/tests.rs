@@ -63,7 +63,7 @@ timeout = "5 seconds"
     assert_snapshot!(faults.unwrap_err(), @r#"
     config.toml:2:1: server.porrt: unknown key, did you mean `port`? expected one of `host`, `port`, `workers`, `shutdown_timeout`, `body_limit`, `head_timeout`, `trusted_proxies`, `tls`, `docs`, `operations`
     config.toml:3:1: server.workers: expected a whole number, at least 0, found "many"
-    config.toml:9:1: gateway.routes[0].upstrem: unknown key, did you mean `upstream`? expected one of `name`, `path`, `methods`, `hosts`, `headers`, `upstream`, `strip_prefix`, `rewrite`, `auth`, `roles`, `scopes`, `rate_limit`, `timeout`, `body_limit`, `cache`, `upgrade`, `request_headers`, `response_headers`
+    config.toml:9:1: gateway.routes[0].upstrem: unknown key, did you mean `upstream`? expected one of `name`, `path`, `methods`, `hosts`, `headers`, `upstream`, `split`, `sticky`, `mirror`, `strip_prefix`, `rewrite`, `auth`, `roles`, `scopes`, `rate_limit`, `timeout`, `body_limit`, `upgrade`, `cache`, `request_schema`, `deprecated`, `compression`, `request_headers`, `response_headers`
     config.toml:10:1: gateway.routes[0].timeout: expected a duration such as "250ms", "30s", "15m", "12h" or "7d", found "5 seconds"
     "#);
 }
@@ -120,10 +120,10 @@ fn syntax_errors_have_line_and_column() {
 
 #[test]
 fn keys_of_later_versions_are_not_called_misspelt() {
-    let faults = load_text("[events]\nbus = \"kafka\"\n[[gateway.routes]]\nsplit = []\n");
+    let faults = load_text("[events]\nbus = \"kafka\"\n[database]\nreplicas = []\n");
     assert_snapshot!(faults.unwrap_err(), @r#"
     config.toml:1:2: events: `events` is not available in this version yet
-    config.toml:4:1: gateway.routes[0].split: `split` is not available in this version yet
+    config.toml:4:1: database.replicas: `replicas` is not available in this version yet
     "#);
 }
 
@@ -347,6 +347,7 @@ proptest! {
 fn shipped_files_load() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let examples = fs::read_dir(folder.join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let examples = examples.filter(|path| path.extension().is_some_and(|kind| kind == "toml"));
     let files: Vec<_> = examples.chain([folder.join("default.toml"), folder.join("production.toml")]).collect();
     assert!(files.len() > 4);
     for file in files {

@@ -1,5 +1,8 @@
-//! Redis, where it is configured: what instances tell each other. Nothing is kept there that is not in the database too, and
-//! nothing waits for it that a client waits for.
+//! Redis, where it is configured: what instances tell each other. Nothing is kept there that would be missed when it is gone:
+//! the database has it too, or each instance has its own part of it.
+
+mod breakers;
+mod counts;
 
 mod shared_cache;
 
@@ -16,6 +19,7 @@ use tokio::{
 };
 
 pub use self::shared_cache::RedisSharedCache;
+pub use self::{breakers::RedisBreakers, counts::RedisCounts};
 use super::bell::Bell;
 
 /// Where Redis is, and how long it is waited for.
@@ -139,7 +143,7 @@ impl Told {
         match outcome {
             Ok(()) if self.away => tracing::info!(event = "redis_back", what),
             Err(error) if !self.away => {
-                tracing::warn!(event = "redis_away", what, %error, detail = "other instances are asked twice a second instead");
+                tracing::warn!(event = "redis_away", what, %error, detail = "each instance goes on by itself");
                 self.away = true;
                 return;
             }

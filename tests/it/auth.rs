@@ -10,12 +10,17 @@ mod codes;
 mod device;
 mod lockout;
 mod logout;
+mod lost_factors;
 mod mail;
 mod mfa;
 mod oauth_refresh;
 mod oauth_tokens;
 mod pages;
 mod pages_for_clients;
+#[cfg(feature = "passkeys")]
+mod passkeys;
+#[cfg(feature = "passkeys")]
+mod passkeys_in_browser;
 mod passwords;
 mod races;
 mod sessions;

@@ -4,5 +4,6 @@ mod crash;
 mod mails;
 mod postgres;
 mod refresh;
+mod resources;
 mod shutdown;
 mod workers;

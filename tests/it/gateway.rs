@@ -8,7 +8,10 @@ mod limits;
 mod paths;
 mod policies;
 mod reload;
+mod shared_breakers;
+mod shared_limits;
 mod streaming;
+mod upgrades;
 
 /// A configuration with one upstream, `u`, served under `/u`.
 fn upstream(url: &str, of_upstream: &str, of_route: &str) -> String {

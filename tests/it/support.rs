@@ -1,6 +1,8 @@
 //! What the tests share: the application under test, clients, mail boxes, and peers that misbehave.
 
 mod app;
+#[cfg(feature = "passkeys")]
+mod authenticator;
 mod backend;
 mod browser;
 mod client;
@@ -18,6 +20,8 @@ mod relying_party;
 mod visitor;
 
 pub(crate) use app::TestApp;
+#[cfg(feature = "passkeys")]
+pub(crate) use authenticator::Authenticator;
 pub(crate) use backend::Backend;
 pub(crate) use browser::Browser;
 pub(crate) use client::{Call, Reply, Session, User};

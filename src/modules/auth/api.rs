@@ -103,6 +103,8 @@ pub trait UserAdministration: Send + Sync {
     async fn set_user_password(&self, id_or_email: &str, password: secrecy::SecretString) -> Result<(), AuthError>;
     /// A link by which its bearer sets the password, once.
     async fn password_reset_link(&self, id_or_email: &str) -> Result<String, AuthError>;
+    /// Takes the second factor and the passkeys off, and ends every session of the user.
+    async fn remove_user_factors(&self, id_or_email: &str) -> Result<UserView, AuthError>;
     /// Deletes an account; its address is free again.
     async fn delete_user(&self, id_or_email: &str) -> Result<(), AuthError>;
 }

@@ -20,6 +20,7 @@ mod manage_clients;
 mod manage_roles;
 mod manage_totp;
 pub(crate) mod oauth;
+mod passkeys;
 mod password_policy;
 mod passwords;
 mod ports;
@@ -52,18 +53,20 @@ pub(crate) use log_out::LogOut;
 pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use manage_totp::ManageTotp;
+pub(crate) use passkeys::{NewPasskey, Passkeys};
 pub(crate) use password_policy::PasswordPolicy;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
-    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, CarryFault, Changed,
-    Claim, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation, ConsentRepository,
-    DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, HeldEntry, Hold, IdGrant, IdHint,
-    IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail,
-    MailCarrier, Mailer, OneTimePasswords, Outbox, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered,
-    RegistrationMails, RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation,
-    SavedRole, SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserImportStore,
-    UserRepository, Verdict,
+    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, CarryFault,
+    CeremonyFault, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation,
+    ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, HeldEntry, Hold, IdGrant,
+    IdHint, IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding,
+    Mail, MailCarrier, Mailer, Notice, OneTimePasswords, Outbox, PasskeyCeremonies, PasskeyHolder, PasskeyKept,
+    PasskeyRepository, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RegistrationMails,
+    RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole,
+    SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository,
+    Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

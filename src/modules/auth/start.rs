@@ -7,6 +7,7 @@ mod core;
 mod journeys;
 mod limits;
 mod outbox;
+mod passkeys;
 mod second_factor;
 mod user_facing;
 
@@ -130,7 +131,9 @@ impl Auth {
             clock: &clock,
             random: &random,
         });
+        let passkeys = passkeys::passkeys(&core, config, &mailer, &clock, &random)?;
         let use_cases = UseCases {
+            passkeys,
             user_facing,
             register: Register {
                 users: core.store.clone(),
@@ -233,12 +236,13 @@ impl Auth {
                 roles: core.store.clone(),
                 tokens: core.issuer.clone(),
                 revocations: sink.clone(),
+                mailer: mailer.clone(),
                 audit: core.audit(&clock, &random),
                 clock: clock.clone(),
                 random: random.clone(),
                 most: config.api_keys.per_user,
             },
-            users: core.administer_users(sink.clone(), &clock, &random),
+            users: core.administer_users(sink.clone(), &mailer, &clock, &random),
             roles: ManageRoles { store: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
             idempotency: Idempotency {
                 store: core.store.clone(),
@@ -268,7 +272,7 @@ impl Auth {
                 settings: core.settings.clone(),
             },
             audit,
-            profile: Profile { users: core.store.clone(), clock: clock.clone() },
+            profile: Profile { users: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
             api: api.clone(),
             verifier: parts.verifier,
             settings: core.settings.clone(),
@@ -279,7 +283,7 @@ impl Auth {
             tokio::spawn(background::purge(core.store.clone(), clock.clone(), delta(config.api_keys.kept_for))),
             tokio::spawn(tending),
         ];
-        let administration = core.administration(sink, &clock, &random);
+        let administration = core.administration(sink, &mailer, &clock, &random);
         let postmen = Postmen::start(&core, parts.mail, transport, &clock, &random);
         Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, postmen, tasks })
     }
@@ -326,7 +330,9 @@ pub async fn administration_only(
     random: Arc<dyn Random>,
 ) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
-    Ok(core.administration(Arc::new(NobodyHere), &clock, &random))
+    // A server that runs, or runs again, sends what is written here.
+    let mailer = outbox::mailer(&core, &clock, &random);
+    Ok(core.administration(Arc::new(NobodyHere), &mailer, &clock, &random))
 }
 
 /// What signs and reads tokens, alone.

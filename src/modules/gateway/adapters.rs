@@ -1,18 +1,27 @@
 //! The gateway's edges: the middleware, the upstream client, administration.
 
+mod adaptive;
 mod admin;
+mod availability;
 mod balance;
+mod breakers;
 mod cache;
 mod checks;
 mod compile;
+mod compression;
 mod connection;
+mod deadline;
+mod deprecation;
+mod dns;
 mod explain;
 mod health;
 mod hygiene;
 mod identity;
 mod limiter;
+mod limits;
 mod live;
 mod middleware;
+mod mirror;
 mod outgoing;
 mod pipeline;
 mod policies;
@@ -24,6 +33,8 @@ mod request_body;
 mod response_body;
 mod rewrite;
 mod route;
+mod schema;
+mod split;
 mod start;
 mod table;
 mod target;
@@ -34,7 +45,9 @@ mod upgrade;
 mod upstream;
 
 pub use explain::{Explanation, RouteSummary};
+#[cfg(fuzzing)]
+pub(super) use hygiene::{declared, may_go_on};
 pub use middleware::{GatewayMiddleware, GatewayService};
 pub use problems::PROBLEMS;
 pub use reload::{Reload, ReloadFault, Reloaded};
-pub use start::{Gateway, GatewayParts, RoutePlan, check, openapi};
+pub use start::{Gateway, GatewayParts, Instances, RoutePlan, check, openapi};

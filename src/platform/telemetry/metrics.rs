@@ -68,6 +68,11 @@ fn describe() {
     describe_counter!("rate_limit_decisions_total", "Limiter decisions, by policy and decision");
     describe_gauge!("circuit_breaker_state", "0 closed, 1 half open, 2 open");
     describe_counter!("upstream_requests_total", "Requests sent to upstreams, by upstream and outcome");
+    describe_gauge!("upstream_tunnels_active", "Connections that changed their protocol and are open now, by upstream");
+    describe_counter!("upstream_tunnels_total", "Connections that changed their protocol, by upstream");
+    describe_counter!("upstream_tunnel_bytes_total", "Bytes through such connections, by upstream and direction");
+    describe_counter!("tls_reloads_total", "Certificates read again, by outcome");
+    describe_counter!("tls_handshakes_failed_total", "TLS handshakes of clients that failed");
     describe_histogram!("upstream_request_duration_seconds", "Time to an upstream's response head");
     describe_counter!("events_published_total", "Events handed to the bus, by topic");
     describe_counter!("events_consumed_total", "Events handled, by topic and outcome");

@@ -52,7 +52,6 @@ async fn a_login_on_the_page_needs_a_riddle_after_failures() {
     let solved = [("email", ada.email.as_str()), ("password", &ada.password), ("cf-turnstile-response", "token")];
     visitor.submit(&solved).await.sees(200, "Allow");
     assert!(!shows_riddle(&visitor));
-    app.post("/auth/login").json(&call).send().await.must_be(200);
 }
 
 #[tokio::test]

@@ -195,9 +195,10 @@ async fn a_slow_mail_server_holds_nobody_and_what_waits_outlives_the_process() {
     drop(silent);
 
     let directory = tempfile::tempdir().unwrap();
-    let _server = MailServer::start(host, directory.path()).await;
+    let maildir = directory.path().join("mail");
+    let _server = MailServer::start(host, &maildir).await;
     app.start().await;
-    let mailbox = Mailbox::new(directory.path().join("new"));
+    let mailbox = Mailbox::new(maildir.join("new"));
     let all = eventually(Duration::from_secs(40), async || {
         (0..8).all(|number| !mailbox.mails_to(&address(number)).is_empty()).then_some(())
     });

@@ -2,6 +2,7 @@
 //! are read.
 
 mod carrier;
+mod notices;
 
 use std::sync::Arc;
 
@@ -105,6 +106,10 @@ fn write(mail: &Mail) -> (String, &'static str, String) {
                 "Hello,\n\n{what}\n\nIf it was you, you need not do anything. If it was not, somebody knows your\n\
                  password: choose another one now, and log out everywhere.\n"
             );
+            (to.to_string(), subject, body)
+        }
+        Mail::Changed { to, notice } => {
+            let (subject, body) = notices::write(notice);
             (to.to_string(), subject, body)
         }
         Mail::AddressTaken { to } => {

@@ -17,6 +17,7 @@ mod interactions;
 mod keys;
 mod outbox;
 mod page;
+mod passkeys;
 mod purge;
 mod purge_authorizations;
 mod roles;

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    AttemptLimiter, Audit, EmailProof, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, PasswordPolicy,
-    RevocationSink, Settings, TokenSigner, UserRepository, Verdict, verify_email::mailed_code_hash,
+    AttemptLimiter, Audit, EmailProof, Failure, Mail, MailedToken, Mailer, Notice, PasswordChange, PasswordHasher,
+    PasswordPolicy, RevocationSink, Settings, TokenSigner, UserRepository, Verdict, verify_email::mailed_code_hash,
 };
 use crate::{
     kernel::{Clock, Principal, Random, UserId},
@@ -74,6 +74,7 @@ impl ManagePasswords {
         tracing::info!(event = "password_changed", user_id = %change.user, sessions_ended = ended.len());
         let line = self.audit.entry(Actor::of(caller), origin, "password.changed", Outcome::Success);
         line.target("user", change.user).detail("sessions_ended", ended.len()).write().await;
+        self.mailer.post(Mail::Changed { to: user.email, notice: Notice::PasswordChanged }).await;
         Ok(())
     }
 
@@ -154,8 +155,8 @@ impl ManagePasswords {
         let owner = self.users.owner_of_email_token(purpose, proof, self.clock.now()).await?;
         let owner = self.users.find(owner.ok_or(Failure::InvalidEmailToken)?).await?;
         let owner = owner.ok_or(Failure::InvalidEmailToken)?;
-        let owner = PasswordOwner { email: &owner.email, display_name: owner.display_name.as_ref() };
-        self.policy.check("/new_password", new, owner).await?;
+        let about = PasswordOwner { email: &owner.email, display_name: owner.display_name.as_ref() };
+        self.policy.check("/new_password", new, about).await?;
         let new = self.passwords.hash(new).await?;
         let now = self.clock.now();
         let reset = self.users.reset_password(proof, &new, now, now + self.settings.access_ttl).await?;
@@ -164,6 +165,7 @@ impl ManagePasswords {
         tracing::info!(event = "password_reset", user_id = %user, sessions_ended = ended.len());
         let line = self.audit.entry(Actor::User(user), origin, "password.reset", Outcome::Success);
         line.target("user", user).detail("sessions_ended", ended.len()).write().await;
+        self.mailer.post(Mail::Changed { to: owner.email, notice: Notice::PasswordReset }).await;
         Ok(())
     }
 }

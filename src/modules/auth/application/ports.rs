@@ -14,7 +14,9 @@ mod directory;
 mod id_tokens;
 mod idempotency;
 mod interactions;
+mod notices;
 mod outbox;
+mod passkeys;
 mod passwords;
 mod revocation_feed;
 mod roles;
@@ -43,7 +45,9 @@ pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
 pub(crate) use id_tokens::{IdGrant, IdHint};
 pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
+pub(crate) use notices::Notice;
 pub(crate) use outbox::{CarryFault, HeldEntry, Hold, MailCarrier, Mailer, Outbox};
+pub(crate) use passkeys::{CeremonyFault, PasskeyCeremonies, PasskeyHolder, PasskeyKept, PasskeyRepository};
 pub(crate) use passwords::{BreachList, CommonPasswords};
 pub(crate) use revocation_feed::RevocationFeed;
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
@@ -374,6 +378,13 @@ pub(crate) enum Mail {
         to: Email,
         /// What.
         notice: FactorNotice,
+    },
+    /// A credential of the account changed.
+    Changed {
+        /// To whom.
+        to: Email,
+        /// What.
+        notice: Notice,
     },
     /// Somebody tried to register your address again.
     AddressTaken {

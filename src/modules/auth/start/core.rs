@@ -16,7 +16,7 @@ use crate::{
         },
         api::Administration,
         application::{
-            AdministerKeys, AdministerUsers, Audit, ImportUsers, ManageClients, OAuthSettings, PasswordHasher,
+            AdministerKeys, AdministerUsers, Audit, ImportUsers, Mailer, ManageClients, OAuthSettings, PasswordHasher,
             PasswordPolicy, Registration, RevocationSink, Settings, TokenSigner, oauth::IssueIdToken,
         },
         config::{self, AuthConfig},
@@ -125,6 +125,7 @@ impl Core {
     pub(super) fn administer_users(
         &self,
         revocations: Arc<dyn RevocationSink>,
+        mailer: &Arc<dyn Mailer>,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> AdministerUsers {
@@ -136,6 +137,7 @@ impl Core {
             policy: self.policy.clone(),
             tokens: self.issuer.clone(),
             revocations,
+            mailer: mailer.clone(),
             audit: self.audit(clock, random),
             clock: clock.clone(),
             random: random.clone(),
@@ -158,11 +160,12 @@ impl Core {
     pub(super) fn administration(
         &self,
         revocations: Arc<dyn RevocationSink>,
+        mailer: &Arc<dyn Mailer>,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> Administration {
         Administration {
-            users: Arc::new(self.administer_users(revocations.clone(), clock, random)),
+            users: Arc::new(self.administer_users(revocations.clone(), mailer, clock, random)),
             import: Arc::new(self.import_users(clock, random)),
             keys: Arc::new(self.administer_keys(clock, random)),
             clients: Arc::new(self.clients(revocations, clock, random)),

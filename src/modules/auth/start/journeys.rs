@@ -111,6 +111,7 @@ fn configuration() -> config::AuthConfig {
             window: Span::secs(900),
             cooldown: Span::secs(900),
         },
+        passkeys: config::PasskeysConfig { enabled: false, per_user: 20, ceremony_ttl: Span::secs(300) },
         step_up: config::StepUpConfig { max_age: Span::secs(900) },
         master_key: None,
         previous_master_keys: Vec::new(),

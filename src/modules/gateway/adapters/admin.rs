@@ -69,8 +69,8 @@ pub(super) struct SharedHandle(pub(super) Arc<Live>);
 
 fn describe(upstream: &Upstream) -> UpstreamState {
     let now = upstream.now();
-    let targets = upstream.targets.iter().map(|target| TargetState {
-        url: target.url.clone(),
+    let targets = upstream.targets.iter().filter(|target| target.is_present()).map(|target| TargetState {
+        url: target.shown(),
         weight: target.weight,
         available: target.is_available(now),
         healthy: target.healthy.load(Ordering::Relaxed),
@@ -83,7 +83,7 @@ fn describe(upstream: &Upstream) -> UpstreamState {
         name: upstream.name.clone(),
         breaker: upstream.breaker.state().as_str(),
         in_flight: upstream.in_flight.load(Ordering::Relaxed),
-        max_in_flight: upstream.max_in_flight,
+        max_in_flight: upstream.cap.load(Ordering::Relaxed),
         targets: targets.collect(),
     }
 }

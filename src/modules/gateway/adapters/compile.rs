@@ -4,6 +4,7 @@ mod cache;
 mod headers;
 mod protocol;
 mod routes;
+mod shaping;
 mod upgrade;
 mod upstreams;
 
@@ -12,8 +13,8 @@ use std::{sync::Arc, time::Instant};
 use actix_web::http::header::HeaderValue;
 
 use super::{
-    limiter::{Policy, policy_id},
-    route::{Destination, HeaderChanges, PathRule, Route},
+    limits::{Limits, MOST_POLICIES},
+    route::{Destination, HeaderChanges, PathRule, Route, Shaping},
     table::Table,
     upstream::Upstream,
 };
@@ -91,6 +92,9 @@ impl Compiler<'_> {
                 self.fault(format!("gateway.{key}"), format!("expected a path such as \"/api\", found {prefix:?}"));
             }
         }
+        if self.config.compression.as_ref().is_some_and(|compression| compression.codings.is_empty()) {
+            self.fault("gateway.compression.codings", "expected br, zstd or gzip");
+        }
         let Some(cors) = &self.config.cors else { return };
         for (number, origin) in cors.origins.iter().enumerate() {
             let key = format!("gateway.cors.origins[{number}]");
@@ -102,30 +106,35 @@ impl Compiler<'_> {
         }
     }
 
-    fn default_limit(&mut self) -> Option<Arc<Policy>> {
+    fn default_limit(&mut self) -> Option<Arc<Limits>> {
         self.limit("gateway.rate_limit", "", "default", &self.config.rate_limit.clone())
     }
 
     /// `owner` is the route whose limit it is, or nothing for the gateway's own.
-    fn limit(&mut self, key: &str, owner: &str, name: &str, setting: &RateLimitSetting) -> Option<Arc<Policy>> {
-        match setting {
-            RateLimitSetting::Switch(false) => None,
+    fn limit(&mut self, key: &str, owner: &str, name: &str, setting: &RateLimitSetting) -> Option<Arc<Limits>> {
+        let limits = setting.limits();
+        let detail = match setting {
+            RateLimitSetting::Switch(false) => return None,
             RateLimitSetting::Switch(true) => {
-                self.fault(key, "expected false, or a table such as { limit = \"60/minute\", per = \"client\" }");
-                None
+                "expected false, or a table such as { limit = \"60/minute\", per = \"client\" }".to_owned()
             }
-            RateLimitSetting::Limit(limit) => match Policy::compile(policy_id(owner, limit), name, limit) {
-                Ok(policy) => Some(Arc::new(policy)),
-                Err(fault) => {
-                    self.fault(format!("{key}.per"), fault.detail);
-                    None
+            _ if limits.is_empty() || limits.len() > MOST_POLICIES => format!("expected 1 to {MOST_POLICIES} limits"),
+            _ => match Limits::compile(owner, name, limits) {
+                Ok(limits) => return Some(Arc::new(limits)),
+                Err((number, fault)) => {
+                    let place =
+                        if let RateLimitSetting::Limits(_) = setting { format!("[{number}]") } else { String::new() };
+                    self.fault(format!("{key}{place}.per"), fault.detail);
+                    return None;
                 }
             },
-        }
+        };
+        self.fault(key, detail);
+        None
     }
 
     /// The paths of roles and of the application itself.
-    fn built_in(&self, limit: Option<&Arc<Policy>>) -> Vec<Route> {
+    fn built_in(&self, limit: Option<&Arc<Limits>>) -> Vec<Route> {
         let mut routes = Vec::new();
         for prefix in self.around.open {
             routes.extend(
@@ -179,7 +188,7 @@ fn plain_route(
     name: &str,
     pattern: &str,
     to: Destination,
-    limit: Option<&Arc<Policy>>,
+    limit: Option<&Arc<Limits>>,
     around: &Surroundings<'_>,
 ) -> Route {
     Route {
@@ -197,10 +206,11 @@ fn plain_route(
         timeout: None,
         body_limit: around.body_limit,
         own_body_limit: false,
-        cache: None,
         upgrade: Vec::new(),
+        cache: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
+        shaping: Shaping::default(),
     }
 }
 

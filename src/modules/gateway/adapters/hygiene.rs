@@ -39,6 +39,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
         || same("client-cert-chain")
         || same("x-real-ip")
         || same("x-request-id")
+        || same("x-request-deadline")
         || (name != "x-api-key" && same("x-api-key"))
 }
 
@@ -87,6 +88,19 @@ pub(super) fn to_front(
 ) -> Option<(front::HeaderName, front::HeaderValue)> {
     let name = front::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
     Some((name, front::HeaderValue::from_bytes(value.as_bytes()).ok()?))
+}
+
+/// For the fuzz target of header names.
+#[cfg(fuzzing)]
+pub(in crate::modules::gateway) fn may_go_on(name: &str) -> bool {
+    !is_hop_by_hop(name) && !is_reserved(name)
+}
+
+/// For the fuzz target of `Connection`.
+#[cfg(fuzzing)]
+pub(in crate::modules::gateway) fn declared<'a>(values: &[&[u8]], names: &[&'a str]) -> Vec<&'a str> {
+    let declared = Declared::read(values.iter().copied());
+    names.iter().copied().filter(|name| declared.has(name)).collect()
 }
 
 #[cfg(test)]

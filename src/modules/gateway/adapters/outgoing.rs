@@ -30,6 +30,7 @@ const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 const X_USER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
 const X_USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
 const X_USER_SCOPES: HeaderName = HeaderName::from_static("x-user-scopes");
+const X_REQUEST_DEADLINE: HeaderName = HeaderName::from_static("x-request-deadline");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// How this gateway calls itself in `Via` (RFC 9110 §7.6.3).
@@ -50,6 +51,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) host: &'a str,
     /// Whether an API key may go on, because a role of ours judges it.
     pub(super) keeps_api_key: bool,
+    /// Until when somebody waits for the answer, as a header says it.
+    pub(super) deadline: Option<String>,
     /// The body, until it was sent.
     pub(super) body: RefCell<Option<RequestBody>>,
     pub(super) progress: Option<Rc<Progress>>,
@@ -72,12 +75,22 @@ impl Outgoing<'_> {
             || self.head.headers.contains_key("idempotency-key")
     }
 
+    /// Whether the request changes nothing (RFC 9110 §9.2.1).
+    pub(super) fn is_safe(&self) -> bool {
+        matches!(self.head.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY")
+    }
+
     /// The request for a target; takes the body.
     pub(super) fn request(&self, target: &Target) -> Option<Request<RequestBody>> {
         let body = match self.progress {
             Some(_) => self.body.borrow_mut().take()?,
             None => RequestBody::Empty,
         };
+        self.request_with(target, body)
+    }
+
+    /// The same with another body.
+    pub(super) fn request_with(&self, target: &Target, body: RequestBody) -> Option<Request<RequestBody>> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::from_bytes(self.head.method.as_str().as_bytes()).ok()?;
         *request.uri_mut() = self.uri(target)?;
@@ -163,6 +176,7 @@ impl Outgoing<'_> {
         if let Some(certificate) = &self.client_certificate {
             set(CLIENT_CERT, Some(certificate.clone()));
         }
+        set(X_REQUEST_DEADLINE, self.deadline.as_deref().and_then(text));
         if let Some(principal) = self.principal {
             set(X_USER_ID, text(&principal.subject.to_string()));
             let email = principal.email.as_deref();

@@ -34,20 +34,20 @@ pub(super) const UPSTREAM_TIMEOUT: ProblemType = ProblemType {
     about: "The service behind was reached, but its answer did not come in the time that is allowed.",
 };
 
-/// The request wants an answer from the cache, and there is none.
-pub(super) const NOT_CACHED: ProblemType = ProblemType {
-    code: "not-cached",
-    status: 504,
-    title: "There is no stored answer",
-    about: "The request says `Cache-Control: only-if-cached`, and no stored answer fits it.",
-};
-
 /// A configuration that was read again has faults.
 pub(super) const CONFIGURATION_REFUSED: ProblemType = ProblemType {
     code: "configuration-refused",
     status: 422,
     title: "The configuration has faults",
     about: "The configuration was read again and has faults; `errors` names every one with its key and its place. The configuration before it is still in effect.",
+};
+
+/// The request wants an answer from the cache, and there is none.
+pub(super) const NOT_CACHED: ProblemType = ProblemType {
+    code: "not-cached",
+    status: 504,
+    title: "There is no stored answer",
+    about: "The request says `Cache-Control: only-if-cached`, and no stored answer fits it.",
 };
 
 /// Every problem of this module.

@@ -7,7 +7,10 @@ use actix_web::http::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::{cache::CacheRules, limiter::Policy, template::Template};
+use super::{
+    cache::CacheRules, deprecation::Notices, limits::Limits, mirror::Mirror, schema::RequestSchema, split::Split,
+    template::Template,
+};
 use crate::{
     kernel::Role,
     modules::gateway::{config::RouteAuth, domain::host::HostPattern},
@@ -30,18 +33,31 @@ pub(super) struct Route {
     pub(super) auth: RouteAuth,
     pub(super) roles: Vec<String>,
     pub(super) scopes: Vec<String>,
-    pub(super) limit: Option<Arc<Policy>>,
+    pub(super) limit: Option<Arc<Limits>>,
     pub(super) timeout: Option<Duration>,
     /// The largest request body.
     pub(super) body_limit: u64,
     /// Whether the limit is the route's own, which holds for local roles too.
     pub(super) own_body_limit: bool,
-    /// What is kept of its answers; `None`: nothing.
-    pub(super) cache: Option<Arc<CacheRules>>,
     /// Protocols that a connection may change to.
     pub(super) upgrade: Vec<String>,
+    /// What is kept of its answers; `None`: nothing.
+    pub(super) cache: Option<Arc<CacheRules>>,
     pub(super) request_headers: HeaderChanges,
     pub(super) response_headers: HeaderChanges,
+    pub(super) shaping: Shaping,
+}
+
+/// What a route does beside leading somewhere.
+#[derive(Debug, Default)]
+pub(super) struct Shaping {
+    /// Chooses one of several upstreams.
+    pub(super) split: Option<Split>,
+    pub(super) mirror: Option<Mirror>,
+    pub(super) schema: Option<RequestSchema>,
+    pub(super) notices: Option<Notices>,
+    /// Answers are never compressed.
+    pub(super) uncompressed: bool,
 }
 
 /// Where a route leads.

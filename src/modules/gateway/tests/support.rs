@@ -25,6 +25,7 @@ use crate::{
             listener::{Listening, bind},
         },
         random::SystemRandom,
+        tls::ServerTls,
         tokens::{KeyRing, TokenRules, TokenVerifier},
     },
 };
@@ -95,15 +96,25 @@ async fn echo(request: HttpRequest, body: web::Bytes) -> HttpResponse {
 
 /// Starts a gateway with local roles that echo what they get; the answer's `x-code` is a problem's code.
 pub(super) async fn front(config: &GatewayConfig) -> Front {
+    front_with(config, None).await
+}
+
+/// The same behind TLS.
+pub(super) async fn encrypted_front(config: &GatewayConfig, tls: ServerTls) -> Front {
+    front_with(config, Some(tls)).await
+}
+
+async fn front_with(config: &GatewayConfig, tls: Option<ServerTls>) -> Front {
     let gateway = Gateway::start(GatewayParts {
         config,
         body_limit: ByteSize::mib(1),
         trusted_proxies: vec![],
-        secure: false,
+        secure: tls.is_some(),
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
         verifier: verifier(),
         api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
         shared_cache: None,
+        instances: crate::modules::gateway::Instances::default(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })
@@ -140,7 +151,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
         workers: 1,
         head_timeout: Duration::from_secs(1),
         shutdown_timeout: Duration::from_secs(1),
-        tls: None,
+        tls,
         changes_protocols: true,
     };
     let (server, address) = bind(factory, &how).unwrap();
@@ -159,7 +170,11 @@ pub(super) struct Upstream {
 impl Upstream {
     /// For every head that comes, `answer` writes what it likes; false closes the connection.
     pub(super) fn new(answer: impl Fn(&str, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    /// The same at a listener that stands.
+    fn on(listener: TcpListener, answer: impl Fn(&str, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(AtomicUsize::new(0));
@@ -176,9 +191,12 @@ impl Upstream {
 
     /// Answers every request with `200` and this body.
     pub(super) fn ok(body: &'static str) -> Self {
-        Self::new(move |_, stream| {
-            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).is_ok()
-        })
+        Self::new(move |_, stream| say(stream, body))
+    }
+
+    /// The same at an address, unless somebody has it.
+    pub(super) fn at(address: SocketAddr, body: &'static str) -> Option<Self> {
+        Some(Self::on(TcpListener::bind(address).ok()?, move |_, stream| say(stream, body)))
     }
 
     pub(super) fn last_head(&self) -> String {
@@ -188,6 +206,10 @@ impl Upstream {
     pub(super) fn requests(&self) -> usize {
         self.heads.lock().unwrap().len()
     }
+}
+
+fn say(stream: &mut TcpStream, body: &str) -> bool {
+    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).is_ok()
 }
 
 fn serve(

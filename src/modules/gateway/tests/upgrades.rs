@@ -224,7 +224,8 @@ async fn neither_direction_waits_for_the_other_and_nothing_piles_up() {
         let mut flood = stream.try_clone().unwrap();
         let counted = counted.clone();
         thread::spawn(move || {
-            while flood.write_all(&[7; 65536]).is_ok() {
+            let bytes = vec![7; 65536];
+            while flood.write_all(&bytes).is_ok() {
                 counted.fetch_add(65536, Ordering::Relaxed);
             }
         });

@@ -133,7 +133,13 @@ impl Pages {
             }
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let policy = policy::Policy { nonce: &nonce, logo: self.logo.as_deref(), leads_to, riddle: page.riddle_from() };
+        let policy = policy::Policy {
+            nonce: &nonce,
+            logo: self.logo.as_deref(),
+            leads_to,
+            riddle: page.riddle_from(),
+            has_script: page.has_script(),
+        };
         let mut answer = HttpResponse::build(status);
         answer
             .content_type("text/html; charset=utf-8")

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     Store, email_tokens,
     entities::{recovery_code, session, totp_factor, user, user_role},
-    page, roles, sessions,
+    page, passkeys, roles, sessions,
     users::{roles_of, user_of},
 };
 use crate::{
@@ -100,12 +100,13 @@ async fn change(connection: &impl ConnectionTrait, wanted: &Administered) -> Res
         let all = session::Column::UserId.eq(user.id.0);
         ended = sessions::end(connection, all, reason, wanted.at, wanted.tokens_until).await?;
     }
-    if wanted.change == UserChange::Delete {
+    if wanted.change.removes_factors() {
         totp_factor::Entity::delete_by_id(user.id.0).exec(connection).await?;
         recovery_code::Entity::delete_many()
             .filter(recovery_code::Column::UserId.eq(user.id.0))
             .exec(connection)
             .await?;
+        passkeys::remove_all(connection, user.id.0).await?;
     }
     if wanted.change.voids_mails(&before) {
         for purpose in [EmailPurpose::Verification, EmailPurpose::PasswordReset] {

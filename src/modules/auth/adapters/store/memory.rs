@@ -7,6 +7,7 @@ mod clients;
 mod directory;
 mod idempotency;
 pub(crate) mod outbox;
+mod passkeys;
 mod roles;
 mod second_factors;
 mod user_import;
@@ -42,6 +43,7 @@ pub(crate) struct State {
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
     api_keys: Vec<api_keys::Kept>,
+    passkeys: Vec<crate::modules::auth::domain::Passkey>,
     factors: second_factors::Factors,
     attempts: std::collections::HashMap<String, crate::modules::auth::domain::Failures>,
     authorizations: authorizations::Authorizations,

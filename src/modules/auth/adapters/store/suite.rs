@@ -7,6 +7,7 @@ pub(super) mod clients;
 mod directory;
 mod idempotency;
 pub(super) mod outbox;
+pub(super) mod passkeys;
 mod roles;
 mod second_factors;
 pub(super) mod user_import;

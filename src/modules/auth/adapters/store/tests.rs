@@ -51,6 +51,7 @@ async fn in_memory() {
     suite::attempts(Arc::new(MemoryStore::default())).await;
     suite::clients::clients(Arc::new(MemoryStore::default())).await;
     suite::user_import::user_import(Arc::new(MemoryStore::default())).await;
+    suite::passkeys::passkeys(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,6 +75,8 @@ async fn on_sqlite() {
     suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::user_import::user_import(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::passkeys::passkeys(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,6 +92,7 @@ async fn on_postgres() {
     suite::attempts(Arc::new(Store::new(postgres("suite_attempts").await))).await;
     suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
     suite::user_import::user_import(Arc::new(Store::new(postgres("suite_import").await))).await;
+    suite::passkeys::passkeys(Arc::new(Store::new(postgres("suite_passkeys").await))).await;
 }
 
 /// The suites about what users allow clients, each on a store of its own.

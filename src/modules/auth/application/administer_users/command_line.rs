@@ -87,6 +87,10 @@ impl UserAdministration for AdministerUsers {
         Ok(self.link(id_or_email).await?)
     }
 
+    async fn remove_user_factors(&self, id_or_email: &str) -> Result<UserView, AuthError> {
+        Ok(self.remove_factors(&Administrator::command_line(), self.which(id_or_email).await?).await?)
+    }
+
     async fn delete_user(&self, id_or_email: &str) -> Result<(), AuthError> {
         Ok(self.delete(&Administrator::command_line(), self.which(id_or_email).await?).await?)
     }

@@ -119,8 +119,8 @@ pub(super) fn asking(head: &RequestHead, method: Option<Method>, stored: Option<
 
 /// The same request without a body and with another head.
 pub(super) fn with_head<'a>(outgoing: &Outgoing<'a>, head: &'a RequestHead) -> Outgoing<'a> {
-    let client_certificate = outgoing.client_certificate.clone();
-    Outgoing { head, body: None.into(), progress: None, client_certificate, ..*outgoing }
+    let (client_certificate, deadline) = (outgoing.client_certificate.clone(), outgoing.deadline.clone());
+    Outgoing { head, body: None.into(), progress: None, client_certificate, deadline, ..*outgoing }
 }
 
 /// What is kept is still right: it is brought up to date, and given.

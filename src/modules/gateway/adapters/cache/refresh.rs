@@ -99,6 +99,7 @@ impl Refresh {
             keeps_api_key: self.keeps_api_key,
             body: None.into(),
             progress: None,
+            deadline: None,
             upgrade: None,
             wire: None,
             client_certificate: self.client_certificate.clone(),

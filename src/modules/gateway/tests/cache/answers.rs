@@ -234,7 +234,7 @@ async fn an_answer_with_trailers_is_passed_on_and_not_kept() {
     });
     let front = cached(&upstream, "{}").await;
     for _ in 0..2 {
-        let answer = get(&front, "/u/x", "te: trailers\r\nconnection: te\r\n").await;
+        let answer = get(&front, "/u/x", "te: trailers\r\nconnection: te, close\r\n").await;
         assert_eq!((answer.status, answer.header("age")), (200, None));
     }
     for age in [None, Some("0")] {

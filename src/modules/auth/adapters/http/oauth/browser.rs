@@ -150,15 +150,22 @@ pub(super) fn show_login(
     let Step::LogIn { pending, client_name, hint, redirect_uri } = step else {
         return cases.pages.problem(request, &Problem::from(Failure::NotFound));
     };
+    let passkey = passkey_action(cases, &format!("pending={pending}"));
     let page = Page::Login {
         action: &format!("/oauth/login?pending={pending}"),
         client_name: Some(client_name),
         email: typed.or(hint.as_deref()).unwrap_or_default(),
         error,
         hidden: &[],
+        passkey: passkey.as_deref(),
         captcha,
     };
     cases.pages.show_before(redirect_uri, request, status, &page)
+}
+
+/// Where a login by passkey is posted to, where there are passkeys.
+pub(super) fn passkey_action(cases: &UseCases, query: &str) -> Option<String> {
+    cases.passkeys.as_ref().map(|_| format!("/oauth/login/passkey?{query}"))
 }
 
 /// A scope in a user's words.

@@ -1,8 +1,12 @@
 //! `/oauth/login`: the page for logging in, on the way to a client or to a device's code.
 
+pub(in crate::modules::auth::adapters::http) mod passkey;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::browser::{browser, cookie, from_query, go_to, posted, riddle, set_cookie, show, show_login};
+use super::browser::{
+    browser, cookie, from_query, go_to, passkey_action, posted, riddle, set_cookie, show, show_login,
+};
 use crate::modules::auth::{
     adapters::http::{
         UseCases, client_of, origin_of,
@@ -74,9 +78,11 @@ pub(super) fn for_device(
     (status, typed, error): (u16, &str, Option<&str>),
     captcha: Option<Widget<'_>>,
 ) -> HttpResponse {
-    let action =
-        code.map_or_else(|| "/oauth/login".to_owned(), |code| format!("/oauth/login?user_code={}", code.shown()));
-    let page = Page::Login { action: &action, client_name: None, email: typed, error, hidden: &[], captcha };
+    let query = code.map(|code| format!("user_code={}", code.shown())).unwrap_or_default();
+    let action = if query.is_empty() { "/oauth/login".to_owned() } else { format!("/oauth/login?{query}") };
+    let passkey = passkey_action(cases, &query);
+    let passkey = passkey.as_deref();
+    let page = Page::Login { action: &action, client_name: None, email: typed, error, hidden: &[], captcha, passkey };
     cases.pages.show(request, status, &page)
 }
 
@@ -267,6 +273,7 @@ fn refused(
 ) -> HttpResponse {
     let (status, error) = match &failure {
         Failure::InvalidCredentials => (401, "The address or the password is wrong. Please try again."),
+        Failure::InvalidPasskey => (401, "This passkey was not accepted. Please try again, or log in by password."),
         Failure::EmailNotVerified => {
             (403, "This address has to be verified first. Follow the link in the mail we sent.")
         }

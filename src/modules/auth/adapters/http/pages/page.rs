@@ -18,6 +18,9 @@ pub(crate) enum Page<'a> {
         email: &'a str,
         error: Option<&'a str>,
         hidden: &'a [(&'a str, &'a str)],
+        /// Where a login by passkey is posted to, with its `ceremony` and the device's `credential`; the page's script
+        /// makes them. `None`: there are no passkeys, and no script.
+        passkey: Option<&'a str>,
         /// The riddle that has to be solved too.
         captcha: Option<Widget<'a>>,
     },
@@ -109,6 +112,11 @@ pub(crate) struct Next<'a> {
 }
 
 impl Page<'_> {
+    /// Whether our script may run on it.
+    pub(super) const fn has_script(&self) -> bool {
+        matches!(self, Self::Login { passkey: Some(_), .. })
+    }
+
     /// Where its riddle comes from, if it has one.
     pub(super) const fn riddle_from(&self) -> Option<&'static str> {
         match self {

@@ -42,6 +42,7 @@ const LOGIN: Page<'_> = Page::Login {
     email: "\"><img src=x>",
     error: Some("wrong"),
     hidden: &[("request", "a\"b")],
+    passkey: None,
     captcha: None,
 };
 
