@@ -10,7 +10,7 @@ use actix_web::{
         Method, StatusCode,
         header::{
             AGE, DATE, ETAG, HeaderMap, HeaderName, HttpDate, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-            LAST_MODIFIED, RANGE, TryIntoHeaderValue as _,
+            LAST_MODIFIED, RANGE, TE, TRANSFER_ENCODING, TryIntoHeaderValue as _,
         },
     },
 };
@@ -106,7 +106,7 @@ pub(super) fn asking(head: &RequestHead, method: Option<Method>, stored: Option<
     if let Some(method) = method {
         head.method = method;
     }
-    for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE] {
+    for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE, TE] {
         head.headers.remove(name);
     }
     for (validator, condition) in [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)] {
@@ -182,7 +182,8 @@ fn keep(
         BodySize::Sized(length) => length <= cache.longest as u64,
         BodySize::None | BodySize::Stream => true,
     };
-    let may_keep = is_short && !request.is_head;
+    // With trailers to follow, the body comes with its chunks around it.
+    let may_keep = is_short && !request.is_head && !headers.contains_key(TRANSFER_ENCODING);
     let verdict =
         may_keep.then(|| policy::judge(call.rules, request.asked, response.status(), headers, fetched.received));
     let selection = verdict.flatten().and_then(|verdict| {

@@ -224,3 +224,23 @@ async fn roles_are_not_cached_and_the_settings_are_checked() {
     let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
     assert_eq!(keys, ["gateway.cache.max_entry_bytes", "gateway.cache.max_variants", "gateway.routes[0].cache"]);
 }
+
+#[actix_web::test]
+async fn an_answer_with_trailers_is_passed_on_and_not_kept() {
+    let upstream = Upstream::new(|_, stream| {
+        let lines =
+            "HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n";
+        write!(stream, "{lines}4\r\nbody\r\n0\r\nx-sum: 7\r\n\r\n").is_ok()
+    });
+    let front = cached(&upstream, "{}").await;
+    for _ in 0..2 {
+        let answer = get(&front, "/u/x", "te: trailers\r\nconnection: te, close\r\n").await;
+        assert_eq!((answer.status, answer.header("age")), (200, None));
+    }
+    for age in [None, Some("0")] {
+        let answer = get(&front, "/u/x", "").await;
+        assert_eq!(answer.header("age"), age);
+        assert!(answer.text().contains("body") && !answer.text().contains("x-sum"), "{}", answer.text());
+    }
+    assert_eq!(upstream.requests(), 3);
+}
