@@ -16,6 +16,7 @@ mod roles;
 mod routes;
 mod serve;
 mod server;
+mod siblings;
 mod tls;
 mod token_feed;
 

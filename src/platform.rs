@@ -2,6 +2,7 @@
 //! crates, never a module.
 
 pub mod bell;
+pub mod breaker_news;
 // What only `auth` needs is left out of builds without it.
 #[cfg(feature = "auth")]
 pub mod database;
@@ -10,10 +11,17 @@ pub mod json;
 #[cfg(feature = "auth")]
 pub mod mail;
 pub mod random;
+// Only `aggregation` asks databases without writing.
+#[cfg(feature = "aggregation")]
+pub mod readonly;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod resilience;
 pub mod sealing;
+pub mod shared_cache;
+pub mod shared_values;
+pub mod shared_counts;
+pub mod siblings;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;

@@ -4,9 +4,12 @@ use std::{process::ExitCode, sync::Arc};
 
 use super::process::{ConfigureRoutes, Shared};
 #[cfg(feature = "aggregation")]
+use crate::config::{Config, DatabaseConfig};
+#[cfg(feature = "aggregation")]
 use crate::{
     kernel::Role,
-    modules::aggregation::{Aggregation, AggregationParts},
+    modules::aggregation::{Aggregation, AggregationParts, AskedDatabase},
+    platform::shared_values::SharedValues,
 };
 use crate::{kernel::StartError, platform::http::HealthProbe};
 
@@ -26,7 +29,13 @@ impl Placed {
         #[cfg(feature = "aggregation")]
         if shared.roles.has(Role::Aggregation) {
             let clock = shared.clock.clone();
-            let parts = AggregationParts { config: &shared.config.aggregation, clock, worker: None };
+            let parts = AggregationParts {
+                config: &shared.config.aggregation,
+                clock,
+                databases: databases(&shared.config),
+                shared: values(shared)?,
+                worker: None,
+            };
             return Ok(Self { local: Some(Aggregation::start(parts)?) });
         }
         let _ = shared;
@@ -55,6 +64,38 @@ impl Placed {
             local.stop();
         }
     }
+}
+
+/// What sources may ask: the common database, and that of `auth` where it has one of its own. Asking is not what most
+/// connections are for.
+#[cfg(feature = "aggregation")]
+fn databases(config: &Config) -> Vec<AskedDatabase> {
+    let asked = |name, database: &DatabaseConfig| AskedDatabase {
+        name,
+        url: database.url.clone(),
+        max_connections: (database.max_connections / 4).max(1),
+    };
+    let auth = config.auth.database.as_ref().unwrap_or(&config.database);
+    vec![asked("default", &config.database), asked("auth", auth)]
+}
+
+/// What instances keep for each other: Redis where that is configured.
+#[cfg(feature = "aggregation")]
+fn values(shared: &Shared) -> Result<Option<Arc<dyn SharedValues>>, StartError> {
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &shared.config.redis {
+        let settings = crate::platform::redis::RedisSettings {
+            url: redis.url.clone(),
+            prefix: redis.prefix.clone(),
+            connect_timeout: redis.connect_timeout.get(),
+            response_timeout: redis.response_timeout.get(),
+        };
+        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
+        let values = crate::platform::redis::RedisValues::start(&settings, "source").map_err(wrong)?;
+        return Ok(Some(Arc::new(values)));
+    }
+    let _ = shared;
+    Ok(None)
 }
 
 /// Runs the hidden command that evaluates programs from requests.

@@ -52,7 +52,7 @@ impl Placed {
             .await?;
             return Ok(Self { api: local.api(), local: Some(local) });
         }
-        let api = crate::modules::auth::remote(&shared.config.services.auth)?;
+        let api = crate::modules::auth::remote(&shared.config.services.auth, shared.signer.clone())?;
         Ok(Self {
             #[cfg(feature = "auth")]
             local: None,

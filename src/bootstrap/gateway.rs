@@ -19,7 +19,9 @@ use crate::{
 #[cfg(feature = "gateway")]
 use crate::{
     kernel::Role,
-    modules::gateway::{Gateway, GatewayParts, Placement, Reload, ReloadFault, Reloaded, RoleRoute, front_door},
+    modules::gateway::{
+        Gateway, GatewayParts, Instances, Placement, Reload, ReloadFault, Reloaded, RoleRoute, front_door,
+    },
 };
 
 /// The role as this process has it.
@@ -42,6 +44,9 @@ impl Placed {
                 roles: role_routes(&shared.config, |role| shared.roles.has(role)),
                 verifier: shared.verifier.clone(),
                 api_keys: shared.api_keys.clone(),
+                shared_cache: shared_cache(shared)?,
+                instances: instances(shared)?,
+                signer: shared.signer.clone(),
                 clock: shared.clock.clone(),
                 random: shared.random.clone(),
             })
@@ -131,10 +136,51 @@ impl Reload for ByAdministration {
     }
 }
 
+/// What instances keep for each other: Redis where that is configured.
+#[cfg(feature = "gateway")]
+fn shared_cache(shared: &Shared) -> Result<Option<Arc<dyn crate::platform::shared_cache::SharedCache>>, StartError> {
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &shared.config.redis {
+        let settings = crate::platform::redis::RedisSettings {
+            url: redis.url.clone(),
+            prefix: redis.prefix.clone(),
+            connect_timeout: redis.connect_timeout.get(),
+            response_timeout: redis.response_timeout.get(),
+        };
+        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
+        let cache = crate::platform::redis::RedisSharedCache::start(&settings).map_err(wrong)?;
+        return Ok(Some(Arc::new(cache)));
+    }
+    let _ = shared;
+    Ok(None)
+}
+
 /// Where the front door's role paths lead.
 #[cfg(feature = "gateway")]
 pub(super) fn role_routes(config: &Config, is_local: impl Fn(Role) -> bool) -> Vec<RoleRoute> {
     let remote = |role| Placement::Remote(config.services.url(role).to_owned());
     let place = |role| if is_local(role) { Placement::Local } else { remote(role) };
     front_door(&config.gateway, |role| (role != Role::Gateway).then(|| place(role)))
+}
+
+/// What this instance shares with others: what Redis carries, where that is configured.
+#[cfg(feature = "gateway")]
+#[cfg_attr(not(feature = "redis"), expect(clippy::unnecessary_wraps, reason = "fails only with Redis"))]
+fn instances(shared: &Shared) -> Result<Instances, StartError> {
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &shared.config.redis {
+        let settings = crate::platform::redis::RedisSettings {
+            url: redis.url.clone(),
+            prefix: redis.prefix.clone(),
+            connect_timeout: redis.connect_timeout.get(),
+            response_timeout: redis.response_timeout.get(),
+        };
+        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
+        let counts = crate::platform::redis::RedisCounts::start(&settings).map_err(wrong)?;
+        let breakers = crate::platform::redis::RedisBreakers::start(&settings, &shared.clock, &*shared.random);
+        let breakers = breakers.map_err(wrong)?;
+        return Ok(Instances { counts: Some(Arc::new(counts)), breakers: Some(Arc::new(breakers)) });
+    }
+    let _ = shared;
+    Ok(Instances::default())
 }

@@ -9,7 +9,8 @@ use actix_web::web;
 use tokio::task::JoinHandle;
 
 use super::{
-    RoleSet, aggregation, auth, gateway, openapi, reload::Reloader, remote::RemoteRole, server, token_feed::TokenFeed,
+    RoleSet, aggregation, auth, gateway, openapi, reload::Reloader, remote::RemoteRole, server, siblings,
+    token_feed::TokenFeed,
 };
 use crate::{
     config::{Config, Loaded},
@@ -22,6 +23,7 @@ use crate::{
             operations::Operations,
         },
         random::SystemRandom,
+        siblings::{SiblingSigner, SiblingVerifier},
         telemetry::{logs::LogGuard, metrics::Metrics},
         tokens::{SigningAlgorithm, TokenRules, TokenVerifier},
     },
@@ -48,6 +50,12 @@ pub(super) struct Shared {
     pub(super) random: Arc<dyn Random>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
+    /// Tells other processes of the installation that this is one; absent: they share no secret.
+    pub(super) signer: Option<SiblingSigner>,
+    /// Judges whether a request is from another; absent without a secret, and behind the gateway of this very process.
+    pub(super) siblings: Option<Arc<SiblingVerifier>>,
+    /// Set when the process is about to stop.
+    pub(super) draining: Arc<AtomicBool>,
 }
 
 /// A process that serves.
@@ -80,9 +88,12 @@ impl Process {
             api_keys: Arc::new(ApiKeys::new(verifier.clone(), clock.clone())),
             verifier,
             random: Arc::new(SystemRandom),
+            signer: siblings::signer(&config, &clock),
+            siblings: siblings::verifier(&config, &options.roles, &clock),
             roles: options.roles,
             clock,
             config,
+            draining: Arc::default(),
         });
 
         let auth = auth::Placed::start(&shared).await?;
@@ -92,7 +103,7 @@ impl Process {
         let mut tasks = vec![tokio::spawn(metrics.clone().upkeep())];
         tasks.push(start_token_feed(&shared, &auth).await);
 
-        let draining = Arc::new(AtomicBool::new(false));
+        let draining = shared.draining.clone();
         let operations = Arc::new(Operations {
             service: shared.roles.service(),
             probes: [auth.probes(), aggregation.probes(), vec![Arc::new(TokensKnown(shared.verifier.clone()))]]

@@ -30,7 +30,7 @@ use crate::{
             Problem, Wire,
             api_keys::IdentifyApiKeys,
             body::BodyLimit,
-            front::Front,
+            front::{Front, Trust},
             listener::{self, Listening},
             operations::Operations,
             problem::NO_ROUTE,
@@ -135,6 +135,9 @@ pub(super) fn application(
         .app_data(BodyLimit(shared.config.server.body_limit.as_usize()))
         .app_data(shared.verifier.clone())
         .configure(|app| {
+            if let Some(siblings) = &shared.siblings {
+                app.app_data(siblings.clone());
+            }
             if !own_listener {
                 routes.operations.configure(app);
             }
@@ -155,8 +158,13 @@ pub(super) async fn no_route() -> Result<HttpResponse, Problem> {
 
 /// The front of one worker.
 pub(super) fn front(shared: &Shared) -> Front {
-    let proxies = shared.config.server.trusted_proxies.clone();
-    Front::new(shared.roles.service(), proxies, shared.clock.clone(), shared.random.clone())
+    let trust = match &shared.siblings {
+        Some(siblings) => Trust::Siblings(siblings.clone()),
+        None => Trust::Proxies(shared.config.server.trusted_proxies.clone()),
+    };
+    let draining = shared.draining.clone();
+    let sample = shared.config.log.sample;
+    Front::new(shared.roles.service(), trust, draining, sample, shared.clock.clone(), shared.random.clone())
 }
 
 /// How the front door listens.
@@ -165,6 +173,7 @@ pub(super) fn listening(settings: &ServerConfig, tls: Option<ServerTls>) -> List
         at: SocketAddr::new(settings.host, settings.port),
         workers: settings.workers,
         head_timeout: settings.head_timeout.get(),
+        drain: settings.drain.get(),
         shutdown_timeout: settings.shutdown_timeout.get(),
         tls,
         changes_protocols: false,

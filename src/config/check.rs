@@ -8,6 +8,9 @@ use tracing_subscriber::EnvFilter;
 use super::Config;
 use crate::kernel::settings::SettingFault;
 
+/// As HMAC with SHA-256 wants it (RFC 7518 §3.2).
+const LEAST_SECRET_BYTES: usize = 32;
+
 impl Config {
     /// Every fault of `server`, `database`, `redis`, `log`, `mail` and `services`, with full keys.
     pub fn check(&self) -> Vec<SettingFault> {
@@ -47,12 +50,19 @@ impl Config {
             "log.level",
             "expected a level such as `info`, or directives",
         );
+        expect(self.log.sample > 0, "log.sample", "expected at least 1");
         expect(
             is_transport(&self.mail.transport),
             "mail.transport",
             "expected `log`, `file:DIR`, or `smtp://user:password@host:port`",
         );
         expect(self.mail.from.contains('@'), "mail.from", "expected an address");
+        let secrets = self.services.secret.iter().map(|secret| ("services.secret".to_owned(), secret));
+        let previous = self.services.previous_secrets.iter().enumerate();
+        let previous = previous.map(|(number, secret)| (format!("services.previous_secrets[{number}]"), secret));
+        for (key, secret) in secrets.chain(previous) {
+            expect(secret.len() >= LEAST_SECRET_BYTES, &key, "expected at least 32 bytes");
+        }
         for (key, url) in [("services.auth", &self.services.auth), ("services.aggregation", &self.services.aggregation)]
         {
             expect(is_base_url(url), key, "expected a URL such as `http://auth:8001`");

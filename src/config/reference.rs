@@ -18,7 +18,12 @@ const LONGEST: u64 = 1024 * 1024;
 
 /// Names of files and folders; like `mail.transport`, which has a `file:` of its own, they are only made relative to the file
 /// they stand in.
-const FILES: [&str; 2] = ["auth.pages.templates", "auth.password.breach_list.file"];
+const FILES: [&str; 4] = [
+    "auth.pages.templates",
+    "auth.password.breach_list.file",
+    "gateway.routes[].request_schema",
+    "aggregation.sources[].schema",
+];
 
 /// Files of certificates and keys, which may also be given as a whole.
 const PEM_FILES: [&str; 11] = [
@@ -40,7 +45,7 @@ pub(super) fn resolve(tree: &mut Node, environment: &BTreeMap<String, String>) -
     let mut faults = Vec::new();
     tree.walk_mut(&Key::default(), &mut |key, node| {
         let (Value::String(text) | Value::Text(text)) = &node.value else { return };
-        if FILES.contains(&key.to_string().as_str()) {
+        if FILES.contains(&key.pattern().as_str()) {
             node.value = Value::String(beside(&node.place, text).display().to_string());
             return;
         }

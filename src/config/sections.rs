@@ -22,6 +22,8 @@ pub struct ServerConfig {
     pub port: u16,
     /// Threads that serve requests; 0: one a core.
     pub workers: usize,
+    /// How long kept connections are served on after SIGTERM, each to the end of its next answer.
+    pub drain: Span,
     /// How long requests in flight may take to finish after SIGTERM.
     pub shutdown_timeout: Span,
     /// The largest request body.
@@ -99,6 +101,8 @@ pub struct LogConfig {
     pub format: Option<LogFormat>,
     /// A level, or directives in the form of `RUST_LOG`.
     pub level: String,
+    /// Of so many requests that went well one leaves its line; those that did not always do.
+    pub sample: u32,
 }
 
 /// How log lines look.
@@ -154,6 +158,11 @@ impl MailConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServicesConfig {
+    /// What the processes of the installation know each other by; at least 32 bytes. Absent: the network must be private.
+    pub secret: Option<String>,
+    /// Secrets before it, which are still good.
+    #[serde(default)]
+    pub previous_secrets: Vec<String>,
     /// The `auth` role.
     pub auth: String,
     /// The `aggregation` role.

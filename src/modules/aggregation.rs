@@ -29,4 +29,4 @@ pub use adapters::krakend::import as import_krakend;
 #[cfg(feature = "aggregation")]
 pub use command::{Prepared, Rehearsal, run, transform, transform_lines};
 #[cfg(feature = "aggregation")]
-pub use start::{Aggregation, AggregationParts, PROBLEMS, check, openapi};
+pub use start::{Aggregation, AggregationParts, AskedDatabase, PROBLEMS, check, openapi};

@@ -13,10 +13,12 @@ pub mod health;
 pub mod listener;
 pub mod operations;
 pub mod problem;
+mod sibling;
 mod wire;
 
 pub use body::Fields;
 pub use context::{RequestContext, RouteLabel, TraceContext};
 pub use health::HealthProbe;
 pub use problem::{Problem, ProblemType};
+pub use sibling::Sibling;
 pub use wire::{Tunnel, Wire};

@@ -1,5 +1,11 @@
-//! Redis, where it is configured: what instances tell each other. Nothing is kept there that is not in the database too, and
-//! nothing waits for it that a client waits for.
+//! Redis, where it is configured: what instances tell each other. Nothing is kept there that would be missed when it is gone:
+//! the database has it too, or each instance has its own part of it.
+
+mod breakers;
+mod counts;
+
+mod shared_cache;
+mod values;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +19,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub use self::shared_cache::RedisSharedCache;
+pub use self::{breakers::RedisBreakers, counts::RedisCounts, values::RedisValues};
 use super::bell::Bell;
 
 /// Where Redis is, and how long it is waited for.
@@ -136,7 +144,7 @@ impl Told {
         match outcome {
             Ok(()) if self.away => tracing::info!(event = "redis_back", what),
             Err(error) if !self.away => {
-                tracing::warn!(event = "redis_away", what, %error, detail = "other instances are asked twice a second instead");
+                tracing::warn!(event = "redis_away", what, %error, detail = "each instance goes on by itself");
                 self.away = true;
                 return;
             }

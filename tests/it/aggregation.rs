@@ -1,6 +1,7 @@
 //! Many sources, one answer, from outside.
 
 mod answers;
+mod databases;
 mod endpoints;
 mod lines;
 mod role;

@@ -1,17 +1,20 @@
 //! The front door, from outside.
 
 mod broken_upstreams;
+mod cache;
 mod framing;
 mod headers;
 mod limits;
 mod paths;
 mod policies;
 mod reload;
+mod shared_breakers;
+mod shared_limits;
 mod streaming;
 mod upgrades;
 
 /// A configuration with one upstream, `u`, served under `/u`.
-fn upstream(url: &str, of_upstream: &str, of_route: &str) -> String {
+pub(crate) fn upstream(url: &str, of_upstream: &str, of_route: &str) -> String {
     format!(
         "[gateway]\nrate_limit = false\n\n[[gateway.upstreams]]\nname = \"u\"\ntargets = [{{ url = \"{url}\" }}]\n{of_upstream}\n\n\
          [[gateway.routes]]\nname = \"u\"\npath = \"/u/{{*rest}}\"\nupstream = \"u\"\nstrip_prefix = \"/u\"\n{of_route}\n"

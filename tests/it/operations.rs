@@ -6,3 +6,4 @@ mod health;
 mod logs;
 mod metrics;
 mod probes;
+mod siblings;

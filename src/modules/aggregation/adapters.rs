@@ -7,4 +7,5 @@ pub(super) mod evaluation;
 pub(super) mod http;
 pub(super) mod jaq;
 pub(super) mod krakend;
+mod schema;
 pub(super) mod source;

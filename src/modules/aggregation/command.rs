@@ -15,7 +15,7 @@ use super::{
         evaluation::Remembering,
         http::{CREDENTIALS, parameters},
         jaq::Jaq,
-        source::HttpSources,
+        source::{Databases, HttpSources},
     },
     api::{RunFault, RunOutcome, RunRequest, RunStep, TransformFault},
     application::{
@@ -75,7 +75,7 @@ impl Rehearsal {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let caller: Arc<dyn SourceCaller> = match fixtures {
             Some(answers) => Arc::new(CannedSources::read(answers).map_err(RunFault::Usage)?),
-            None => Arc::new(HttpSources::new(config, Arc::clone(&clock))),
+            None => Arc::new(HttpSources::new(config, Arc::clone(&clock), &Databases::new(), None)),
         };
         Ok(Self { catalogue, caller, clock })
     }

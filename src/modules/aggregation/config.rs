@@ -59,7 +59,14 @@ pub struct SourceConfig {
     /// The name steps and `?sources=` use.
     pub name: String,
     /// `{name}` is filled from the arguments, percent-encoded.
+    #[serde(default)]
     pub url: String,
+    /// In place of `url`: a question to a database, `:name` being the arguments, bound as texts. Its rows are the answer.
+    pub sql: Option<String>,
+    /// For `sql`: whose database is asked, `default` or `auth`.
+    pub database: Option<String>,
+    /// For `sql`: the most rows.
+    pub max_rows: Option<usize>,
     /// The method.
     #[serde(default = "get")]
     pub method: String,
@@ -75,6 +82,10 @@ pub struct SourceConfig {
     /// The statuses that are success; empty: 200 to 299.
     #[serde(default)]
     pub expect: Vec<u16>,
+    /// A file with a JSON Schema that an answer keeps to before `select`; one that does not is an error.
+    pub schema: Option<std::path::PathBuf>,
+    /// The largest answer; absent: `aggregation.source_body_limit`.
+    pub body_limit: Option<ByteSize>,
     /// jq over the body; absent: the body as it is.
     pub select: Option<String>,
     /// How its pages are followed; absent: an answer is one page.

@@ -1,6 +1,6 @@
 //! Puts the role together.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use actix_web::web;
 use utoipa::OpenApi as _;
@@ -11,7 +11,7 @@ use super::{
         evaluation::{WorkerCommand, WorkerPool},
         http::{self, Documented, UseCases},
         jaq::Jaq,
-        source::HttpSources,
+        source::{DEFAULT, Databases, HttpSources},
     },
     application::{aggregate::Aggregate, run_endpoint::RunEndpoint, transform::Transform},
     config::AggregationConfig,
@@ -23,6 +23,7 @@ use crate::{
         HealthProbe, ProblemType,
         client::{is_callable, is_forbidden_host},
     },
+    platform::{readonly::ReadOnly, shared_values::SharedValues},
 };
 
 /// The problems that this role can answer with.
@@ -34,8 +35,23 @@ pub struct AggregationParts<'a> {
     pub config: &'a AggregationConfig,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The databases that sources may ask.
+    pub databases: Vec<AskedDatabase>,
+    /// What instances keep for each other; `None`: nothing.
+    pub shared: Option<Arc<dyn SharedValues>>,
     /// How workers are started; `None`: this executable with its hidden command.
     pub worker: Option<WorkerCommand>,
+}
+
+/// A database that sources may ask.
+#[derive(Debug, Clone)]
+pub struct AskedDatabase {
+    /// What sources call it.
+    pub name: &'static str,
+    /// `sqlite://FILE` or `postgres://…`.
+    pub url: String,
+    /// The most connections held open.
+    pub max_connections: u32,
 }
 
 /// The running role. Cheap to clone.
@@ -49,7 +65,7 @@ impl Aggregation {
     /// Compiles the configuration. `Settings` when it has faults, `Failed` when this executable cannot be found. Nothing
     /// is called and no worker is started before a request needs it.
     pub fn start(parts: AggregationParts<'_>) -> Result<Self, StartError> {
-        let AggregationParts { config, clock, worker } = parts;
+        let AggregationParts { config, clock, databases, shared, worker } = parts;
         let faults = check(config);
         if !faults.is_empty() {
             return Err(StartError::Settings(faults));
@@ -61,7 +77,8 @@ impl Aggregation {
                 .map_err(|fault| StartError::Failed(format!("cannot find this executable: {fault}")))?,
         };
         let workers = Arc::new(WorkerPool::new(worker, &config.evaluation));
-        let caller = Arc::new(HttpSources::new(config, Arc::clone(&clock)));
+        let databases = asked(config, databases)?;
+        let caller = Arc::new(HttpSources::new(config, Arc::clone(&clock), &databases, shared));
         let use_cases = Arc::new(UseCases {
             aggregate: Aggregate {
                 catalogue: Arc::clone(&catalogue),
@@ -95,6 +112,19 @@ impl Aggregation {
     pub fn stop(&self) {
         self.workers.stop();
     }
+}
+
+/// The databases that sources ask.
+fn asked(config: &AggregationConfig, databases: Vec<AskedDatabase>) -> Result<Databases, StartError> {
+    let mut asked = Databases::new();
+    let sources = config.sources.iter().filter(|source| source.sql.is_some());
+    let names: HashSet<&str> = sources.map(|source| source.database.as_deref().unwrap_or(DEFAULT)).collect();
+    for database in databases.into_iter().filter(|database| names.contains(database.name)) {
+        let opened = ReadOnly::new(&database.url, database.max_connections);
+        let opened = opened.map_err(|fault| StartError::Failed(format!("the {} database: {fault}", database.name)))?;
+        asked.insert(database.name.to_owned(), Arc::new(opened));
+    }
+    Ok(asked)
 }
 
 /// Every fault of the role's settings, with its key.

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{AuthApi, AuthError, Revocations};
 use crate::{
-    kernel::{API_KEY_CLIENT, ErrorKind, Principal, SessionId, SettingFault, StartError, Subject, UserId},
-    platform::http::client::{ClientFault, HttpClient},
+    kernel::{API_KEY_CLIENT, ErrorKind, Principal, Role, SessionId, SettingFault, StartError, Subject, UserId},
+    platform::{
+        http::client::{ClientFault, HttpClient},
+        siblings::{ASSERTION, SiblingSigner},
+    },
 };
 
 /// Until a connection stands.
@@ -72,22 +75,29 @@ impl PrincipalBody {
 struct RemoteAuth {
     base: String,
     client: HttpClient,
+    signer: Option<SiblingSigner>,
 }
 
-/// The `auth` role at a base URL such as `http://auth:8001`; nothing is connected yet.
-pub fn remote(base_url: &str) -> Result<Arc<dyn AuthApi>, StartError> {
+/// The `auth` role at a base URL such as `http://auth:8001`; nothing is connected yet. With a signer the role is told that
+/// a process of its own installation asks.
+pub fn remote(base_url: &str, signer: Option<SiblingSigner>) -> Result<Arc<dyn AuthApi>, StartError> {
     let base = base_url.trim_end_matches('/').to_owned();
     let is_url = base.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some());
     if !is_url {
         let fault = SettingFault::new("services.auth", "expected a URL such as \"http://auth:8001\"");
         return Err(StartError::Settings(vec![fault]));
     }
-    Ok(Arc::new(RemoteAuth { base, client: HttpClient::new(CONNECT_TIMEOUT) }))
+    Ok(Arc::new(RemoteAuth { base, client: HttpClient::new(CONNECT_TIMEOUT), signer }))
 }
 
 impl RemoteAuth {
     async fn get(&self, path_and_query: &str) -> Result<Vec<u8>, AuthError> {
-        let request = http::Request::get(format!("{}{path_and_query}", self.base)).body(Full::<Bytes>::default());
+        let mut request = http::Request::get(format!("{}{path_and_query}", self.base));
+        let sign = |signer: &SiblingSigner| signer.sign(Role::Auth.as_str(), "GET", path_and_query, None);
+        if let Some(assertion) = self.signer.as_ref().and_then(sign) {
+            request = request.header(ASSERTION, assertion);
+        }
+        let request = request.body(Full::<Bytes>::default());
         let request = request.map_err(|error| unavailable(&error.to_string()))?;
         let answer = self.client.fetch(request, DEADLINE, MAX_ANSWER).await.map_err(|fault| match fault {
             ClientFault::Timeout => {

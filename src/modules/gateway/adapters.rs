@@ -1,17 +1,28 @@
 //! The gateway's edges: the middleware, the upstream client, administration.
 
+mod adaptive;
 mod admin;
+mod availability;
 mod balance;
+mod breakers;
+mod cache;
 mod checks;
 mod compile;
+mod compression;
 mod connection;
+mod deadline;
+mod deprecation;
+mod dns;
 mod explain;
 mod health;
 mod hygiene;
 mod identity;
+mod issuers;
 mod limiter;
+mod limits;
 mod live;
 mod middleware;
+mod mirror;
 mod outgoing;
 mod pipeline;
 mod policies;
@@ -23,6 +34,8 @@ mod request_body;
 mod response_body;
 mod rewrite;
 mod route;
+mod schema;
+mod split;
 mod start;
 mod table;
 mod target;
@@ -31,6 +44,7 @@ mod trailers;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod views;
 
 pub use explain::{Explanation, RouteSummary};
 #[cfg(fuzzing)]
@@ -38,4 +52,4 @@ pub(super) use hygiene::{declared, may_go_on};
 pub use middleware::{GatewayMiddleware, GatewayService};
 pub use problems::PROBLEMS;
 pub use reload::{Reload, ReloadFault, Reloaded};
-pub use start::{Gateway, GatewayParts, RoutePlan, check, openapi};
+pub use start::{Gateway, GatewayParts, Instances, RoutePlan, check, openapi};

@@ -1,18 +1,30 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
+mod balancing;
+mod cache;
+mod issuers;
+mod limits;
 mod protocol;
 mod reload;
+mod shaping;
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer, value::SeqAccessDeserializer},
 };
 
+pub use cache::{CacheConfig, RouteCacheConfig};
+pub use issuers::{IssuerConfig, OWN_ISSUER};
 pub use protocol::{UpstreamProtocol, UpstreamTlsConfig};
 pub use reload::ReloadConfig;
 
+pub use self::{
+    balancing::{AdaptiveCap, DnsConfig, HedgeConfig, MaxInFlight},
+    limits::LimitMode,
+    shaping::{Coding, CompressionConfig, DeprecatedConfig, MirrorConfig, SplitPart},
+};
 use crate::kernel::units::{ByteSize, Rate, Span};
 
 /// `[gateway]`.
@@ -27,15 +39,26 @@ pub struct GatewayConfig {
     pub cors: Option<CorsConfig>,
     /// Whether security headers are added to answers.
     pub security_headers: bool,
+    /// Compression of answers; absent: off.
+    pub compression: Option<CompressionConfig>,
     /// Where the gateway's administration is served.
     pub admin_prefix: String,
     /// Where the aggregation role is served.
     pub api_prefix: String,
+    /// How targets that are names are looked up.
+    #[serde(default = "DnsConfig::usual")]
+    pub dns: DnsConfig,
     /// When the configuration is read again by itself.
     #[serde(default)]
     pub reload: ReloadConfig,
     /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
     pub breaker: BreakerConfig,
+    /// `[gateway.cache]`.
+    #[serde(default)]
+    pub cache: CacheConfig,
+    /// `[[gateway.issuers]]`.
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
     /// `[[gateway.upstreams]]`.
     #[serde(default)]
     pub upstreams: Vec<UpstreamConfig>,
@@ -52,6 +75,19 @@ pub enum RateLimitSetting {
     Switch(bool),
     /// A limit.
     Limit(RateLimitConfig),
+    /// Several; a request must be within all of them.
+    Limits(Vec<RateLimitConfig>),
+}
+
+impl RateLimitSetting {
+    /// The limits that it names.
+    pub fn limits(&self) -> &[RateLimitConfig] {
+        match self {
+            Self::Switch(_) => &[],
+            Self::Limit(limit) => std::slice::from_ref(limit),
+            Self::Limits(limits) => limits,
+        }
+    }
 }
 
 /// By hand, because a derived one cannot say which part of the table is wrong.
@@ -63,7 +99,9 @@ impl<'de> Deserialize<'de> for RateLimitSetting {
             type Value = RateLimitSetting;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table such as { limit = \"100/minute\", per = \"client\" }, or false")
+                f.write_str(
+                    "a table such as { limit = \"100/minute\", per = \"client\" }, a list of such tables, or false",
+                )
             }
 
             fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<RateLimitSetting, E> {
@@ -73,13 +111,17 @@ impl<'de> Deserialize<'de> for RateLimitSetting {
             fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<RateLimitSetting, A::Error> {
                 RateLimitConfig::deserialize(MapAccessDeserializer::new(members)).map(RateLimitSetting::Limit)
             }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<RateLimitSetting, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(items)).map(RateLimitSetting::Limits)
+            }
         }
 
         deserializer.deserialize_any(SwitchOrLimit)
     }
 }
 
-/// `rate_limit = { limit, per, pace }`.
+/// `rate_limit = { limit, per, pace, mode }`.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimitConfig {
@@ -90,6 +132,9 @@ pub struct RateLimitConfig {
     pub per: String,
     /// Smoothing on top: at this steady pace.
     pub pace: Option<Rate>,
+    /// How instances share it: `exact` or `leased`.
+    #[serde(default)]
+    pub mode: LimitMode,
 }
 
 fn client() -> String {
@@ -129,9 +174,9 @@ pub struct UpstreamConfig {
     /// Between body bytes, either way.
     #[serde(default = "one_minute")]
     pub idle_timeout: Span,
-    /// More than this at a time are refused.
+    /// More than this at a time are refused; `adaptive`: more than it answers without getting slower.
     #[serde(default = "in_flight")]
-    pub max_in_flight: usize,
+    pub max_in_flight: MaxInFlight,
     /// Active health checks; absent: off.
     pub health: Option<HealthConfig>,
     /// Passive ejection; absent: off.
@@ -146,6 +191,13 @@ pub struct UpstreamConfig {
     /// What its targets speak.
     #[serde(default)]
     pub protocol: UpstreamProtocol,
+    /// Asking another target when one is slow; absent: off.
+    pub hedge: Option<HedgeConfig>,
+    /// When less than this share of the targets is available, all of them get requests; 0: never.
+    #[serde(default)]
+    pub panic_percent: u32,
+    /// How long a target that came back takes to its full share; absent: none.
+    pub slow_start: Option<Span>,
 }
 
 /// One target of an upstream.
@@ -153,7 +205,12 @@ pub struct UpstreamConfig {
 #[serde(deny_unknown_fields)]
 pub struct TargetConfig {
     /// `http://host:port` or `https://…`; a path is put before the request's.
+    #[serde(default)]
     pub url: String,
+    /// The same, but for every address that the name leads to, looked up again and again.
+    pub dns: Option<String>,
+    /// A service such as `_http._tcp.example.org`: every place of its SRV records.
+    pub srv: Option<String>,
     /// Its share of the traffic.
     #[serde(default = "one")]
     pub weight: u32,
@@ -207,6 +264,8 @@ pub struct OutlierConfig {
     /// Never more than this share of the targets.
     #[serde(default = "fifty")]
     pub max_ejected_percent: u32,
+    /// An answer that takes longer to its head is a failure too; absent: none is.
+    pub latency: Option<Span>,
 }
 
 /// `breaker`.
@@ -268,7 +327,15 @@ pub struct RouteConfig {
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// An upstream, or a role.
+    #[serde(default)]
     pub upstream: String,
+    /// Several upstreams, each with its share, instead of one.
+    #[serde(default)]
+    pub split: Vec<SplitPart>,
+    /// Who comes to the same part of a split again: `cookie:NAME`, `user` or `client_ip`; absent: nobody.
+    pub sticky: Option<String>,
+    /// Copies for another upstream; absent: none.
+    pub mirror: Option<MirrorConfig>,
     /// Taken off the path before it is forwarded.
     pub strip_prefix: Option<String>,
     /// The path that is forwarded; `{name}` are path parameters.
@@ -276,6 +343,8 @@ pub struct RouteConfig {
     /// Whether a token is needed.
     #[serde(default)]
     pub auth: RouteAuth,
+    /// Whose tokens are taken: names of `[[gateway.issuers]]`, and `self` for ours; absent: ours alone.
+    pub issuers: Option<Vec<String>>,
     /// Any of these roles.
     #[serde(default)]
     pub roles: Vec<String>,
@@ -291,6 +360,14 @@ pub struct RouteConfig {
     /// Protocols that a connection may change to, such as `websocket`.
     #[serde(default)]
     pub upgrade: Vec<String>,
+    /// What is kept of answers; absent: nothing.
+    pub cache: Option<RouteCacheConfig>,
+    /// A file with the JSON Schema that request bodies must keep to; absent: none.
+    pub request_schema: Option<String>,
+    /// Notices that the route will go; absent: it stays.
+    pub deprecated: Option<DeprecatedConfig>,
+    /// `false`: its answers are never compressed.
+    pub compression: Option<bool>,
     /// Changes to the request's headers.
     #[serde(default)]
     pub request_headers: HeaderRules,
@@ -342,8 +419,8 @@ const fn twenty() -> u32 {
 const fn fifty() -> u32 {
     50
 }
-const fn in_flight() -> usize {
-    1024
+const fn in_flight() -> MaxInFlight {
+    MaxInFlight::Fixed(1024)
 }
 const fn one_second() -> Span {
     Span::secs(1)

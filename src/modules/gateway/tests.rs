@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
 
+mod balancing;
+mod cache;
 mod encrypted;
 mod faults;
 mod framing;
+mod issuers;
 mod messages;
 mod policies;
 mod reload;
+mod shaping;
 mod support;
 mod upgrades;

@@ -2,11 +2,15 @@
 //! log line and the request metrics when the answer has left, or was given up.
 
 use std::{
+    cell::Cell,
     future::{Future, Ready, ready},
     net::{IpAddr, Ipv4Addr},
     pin::Pin,
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Instant,
 };
@@ -33,7 +37,10 @@ use super::{
     problem::{PROBLEM_JSON, general},
     wire::Wire,
 };
-use crate::kernel::{Clock, ErrorKind, Random, ids::new_uuid};
+use crate::{
+    kernel::{Clock, ErrorKind, Random, ids::new_uuid},
+    platform::siblings::{ASSERTION, Asserted, SiblingVerifier},
+};
 
 /// What roles ask each other is found beneath.
 const INTERNAL: &str = "/internal/";
@@ -41,6 +48,15 @@ const INTERNAL: &str = "/internal/";
 const UNMATCHED: &str = "unmatched";
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Whom the front believes what they say of a request's client.
+#[derive(Debug, Clone)]
+pub enum Trust {
+    /// Peers at these addresses.
+    Proxies(Vec<IpNet>),
+    /// Processes of the same installation, which show that they are.
+    Siblings(Arc<SiblingVerifier>),
+}
 
 /// What the front needs to know.
 #[derive(Clone)]
@@ -51,19 +67,37 @@ pub struct Front {
 struct FrontParts {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    trusted_proxies: Vec<IpNet>,
+    trust: Trust,
+    draining: Arc<AtomicBool>,
+    sample: u32,
+    /// Good answers since the last one that left a line.
+    successes: Cell<u32>,
     metrics: RequestMetrics,
 }
 
 impl Front {
-    /// The front of one worker.
+    /// The front of one worker. Once `draining` is set every answer is the last on its connection. Of `sample` good answers
+    /// one leaves its line in the log; errors, and answers that broke off, always do.
     pub fn new(
         service: &'static str,
-        trusted_proxies: Vec<IpNet>,
+        trust: Trust,
+        draining: Arc<AtomicBool>,
+        sample: u32,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        Self { parts: Rc::new(FrontParts { clock, random, trusted_proxies, metrics: RequestMetrics::new(service) }) }
+        let metrics = RequestMetrics::new(service);
+        Self {
+            parts: Rc::new(FrontParts {
+                clock,
+                random,
+                trust,
+                draining,
+                sample: sample.max(1),
+                successes: Cell::new(0),
+                metrics,
+            }),
+        }
     }
 }
 
@@ -101,15 +135,19 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let context = self.parts.context(&request);
+        let asserted = self.parts.asserted(&request);
+        let context = self.parts.context(&request, asserted);
         request.extensions_mut().insert(context.clone());
+        if let Some(asserted) = asserted {
+            request.extensions_mut().insert(asserted);
+        }
         let visit = Visit {
             parts: self.parts.clone(),
             context: context.clone(),
             started: self.parts.clock.monotonic(),
             method: request.method().clone(),
             path: request.path().to_owned(),
-            prefix: self.parts.prefix(&request),
+            prefix: self.parts.prefix(&request, asserted),
             request_bytes: announced_length(&request),
             answer: None,
             response_bytes: 0,
@@ -130,6 +168,9 @@ where
             if let Ok(id) = HeaderValue::from_str(&visit.context.request_id) {
                 response.headers_mut().insert(X_REQUEST_ID, id);
             }
+            if visit.parts.draining.load(Ordering::Relaxed) {
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
             visit.answer = Some((response.status(), route.unwrap_or_else(|| Arc::from(UNMATCHED))));
             // HTTP/1.0 knows no chunks: a body of unknown length ends with the connection.
             if response.request().version() == Version::HTTP_10 && response.response().body().size() == BodySize::Stream
@@ -145,17 +186,35 @@ where
 }
 
 impl FrontParts {
+    /// Whether it is this good answer's turn to leave a line.
+    fn is_sampled(&self) -> bool {
+        let turn = self.successes.get() + 1 >= self.sample;
+        self.successes.set(if turn { 0 } else { self.successes.get() + 1 });
+        turn
+    }
+
+    /// What a process of the same installation asserts of the request.
+    fn asserted(&self, request: &ServiceRequest) -> Option<Asserted> {
+        let Trust::Siblings(verifier) = &self.trust else { return None };
+        let assertion = request.headers().get(ASSERTION)?.to_str().ok()?;
+        let target = request.uri().path_and_query()?;
+        verifier.verify(assertion, request.method().as_str(), target.as_str())
+    }
+
     /// What a trusted proxy took off the path (`X-Forwarded-Prefix`), so that a problem's `instance` is the client's path
     /// wherever the role runs.
-    fn prefix(&self, request: &ServiceRequest) -> String {
-        let is_trusted = request.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), &self.trusted_proxies));
+    fn prefix(&self, request: &ServiceRequest, asserted: Option<Asserted>) -> String {
+        let is_trusted = match &self.trust {
+            Trust::Proxies(proxies) => request.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), proxies)),
+            Trust::Siblings(_) => asserted.is_some(),
+        };
         let sent = request.headers().get(X_FORWARDED_PREFIX).and_then(|prefix| prefix.to_str().ok());
         let is_path =
             |prefix: &&str| prefix.starts_with('/') && prefix.len() <= 256 && !prefix.contains(['?', '#', ',', ' ']);
         sent.filter(|_| is_trusted).filter(is_path).unwrap_or_default().trim_end_matches('/').to_owned()
     }
 
-    fn context(&self, request: &ServiceRequest) -> RequestContext {
+    fn context(&self, request: &ServiceRequest, asserted: Option<Asserted>) -> RequestContext {
         let sent =
             request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_sane_request_id(id));
         let request_id = match sent {
@@ -166,7 +225,10 @@ impl FrontParts {
         RequestContext {
             request_id,
             trace: TraceContext::from_headers(request.headers(), &*self.random),
-            client_ip: client_address(peer, request.headers(), &self.trusted_proxies),
+            client_ip: match &self.trust {
+                Trust::Proxies(proxies) => client_address(peer, request.headers(), proxies),
+                Trust::Siblings(_) => asserted.and_then(|asserted| asserted.client).unwrap_or(peer.to_canonical()),
+            },
         }
     }
 }
@@ -203,6 +265,9 @@ fn written_error(error: Error, visit: &mut Visit) -> Error {
     }
     if let Ok(id) = HeaderValue::from_str(&visit.context.request_id) {
         response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    if visit.parts.draining.load(Ordering::Relaxed) {
+        response.head_mut().set_connection_type(ConnectionType::Close);
     }
     visit.answer = Some((response.status(), Arc::from(UNMATCHED)));
     visit.complete = true;
@@ -266,6 +331,9 @@ impl Drop for Visit {
         self.parts.metrics.record(&self.method, &route, status, duration, self.request_bytes, self.response_bytes);
         // Processes of the same installation ask each other several times a second; nobody wants to read that.
         if self.path.starts_with(INTERNAL) && status < 400 {
+            return;
+        }
+        if status < 400 && self.complete && !self.parts.is_sampled() {
             return;
         }
         CURRENT.sync_scope(self.context.clone(), || {

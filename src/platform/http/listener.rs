@@ -38,6 +38,8 @@ pub struct Listening {
     pub workers: usize,
     /// How long a request's head may take, and the handshake before it.
     pub head_timeout: Duration,
+    /// How long kept connections are served on at the end, answer by answer the last of theirs, before idle ones are closed.
+    pub drain: Duration,
     /// How long requests in flight may take to finish at the end.
     pub shutdown_timeout: Duration,
     /// With TLS.
@@ -64,14 +66,18 @@ where
     };
     let builder = Server::build().workers(workers).shutdown_timeout(how.shutdown_timeout.as_secs()).disable_signals();
     let ending = builder.graceful_shutdown_signal();
-    let how = how.clone();
+    let (how, drain) = (how.clone(), how.drain);
     let builder = builder.listen(format!("http-{address}"), listener, move || {
         let ending = ending.clone();
         let service = factory().into_factory().map_err(|error| actix_http::Response::from(error.error_response()));
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let signal = ending.clone();
-                async move { signal.notified().await }
+                async move {
+                    signal.notified().await;
+                    // Who has just sent the next request on a kept connection gets an answer, which says that it is the last.
+                    tokio::time::sleep(drain).await;
+                }
             })
             .client_request_timeout(how.head_timeout)
             .client_disconnect_timeout(FAREWELL)

@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant},
@@ -62,11 +62,15 @@ pub struct Open {
 /// Told of every change of state.
 type Observer = Box<dyn Fn(BreakerState) + Send + Sync>;
 
+/// Told when failures met here open the breaker, with how long it stays open.
+type Tripped = Box<dyn Fn(Duration) + Send + Sync>;
+
 /// A circuit breaker. Shared by reference counting; a [`Permit`] keeps it alive.
 pub struct Breaker {
     settings: BreakerSettings,
     clock: Arc<dyn Clock>,
     observer: Observer,
+    tripped: OnceLock<Tripped>,
     /// A copy of the state, to be read without the lock.
     state: AtomicU8,
     inner: Mutex<Inner>,
@@ -110,7 +114,14 @@ impl Breaker {
             succeeded: 0,
         };
         let state = AtomicU8::new(BreakerState::Closed as u8);
-        Arc::new(Self { settings, clock, observer: Box::new(observer), state, inner: Mutex::new(inner) })
+        Arc::new(Self {
+            settings,
+            clock,
+            observer: Box::new(observer),
+            tripped: OnceLock::new(),
+            state,
+            inner: Mutex::new(inner),
+        })
     }
 
     /// Where it stands, without looking at the clock: an open breaker whose pause is over is half open only when somebody
@@ -144,6 +155,29 @@ impl Breaker {
         Ok(Permit { breaker: self.clone(), era: Some(inner.era) })
     }
 
+    /// `tell` is called whenever failures met here open it; once set, it stays. MUST neither wait nor ask the breaker.
+    pub fn when_tripped(&self, tell: impl Fn(Duration) + Send + Sync + 'static) {
+        let _ = self.tripped.set(Box::new(tell));
+    }
+
+    /// Opens a closed breaker because somebody else met failures; never for longer than its own `open_for`.
+    pub fn open(&self, pause: Duration) {
+        let mut inner = self.lock();
+        if inner.state == BreakerState::Closed {
+            inner.until = self.clock.monotonic() + pause.min(self.settings.open_for);
+            self.change(&mut inner, BreakerState::Open);
+        }
+    }
+
+    /// Opens it because of failures met here.
+    fn trip(&self, inner: &mut Inner, now: Instant) {
+        inner.until = now + self.settings.open_for;
+        self.change(inner, BreakerState::Open);
+        if let Some(tell) = self.tripped.get() {
+            tell(self.settings.open_for);
+        }
+    }
+
     fn failed(&self, era: Option<u64>) {
         let now = self.clock.monotonic();
         let mut inner = self.lock();
@@ -154,8 +188,7 @@ impl Breaker {
             return;
         };
         if inner.era == era {
-            inner.until = now + self.settings.open_for;
-            self.change(&mut inner, BreakerState::Open);
+            self.trip(&mut inner, now);
         }
     }
 
@@ -165,8 +198,7 @@ impl Breaker {
         }
         inner.failures.push_back(now);
         if inner.failures.len() >= self.settings.failures as usize {
-            inner.until = now + self.settings.open_for;
-            self.change(inner, BreakerState::Open);
+            self.trip(inner, now);
         }
     }
 

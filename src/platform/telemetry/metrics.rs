@@ -77,6 +77,7 @@ fn describe() {
     describe_counter!("events_published_total", "Events handed to the bus, by topic");
     describe_counter!("events_consumed_total", "Events handled, by topic and outcome");
     describe_counter!("config_reloads_total", "Times the configuration was read again, by outcome");
+    describe_counter!("issuer_key_fetches_total", "Fetches of other issuers' keys, by issuer and outcome");
     describe_gauge!("outbox_pending", "Mails and events written and not yet delivered, by outbox");
     describe_counter!(
         "mails_total",

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, str::FromStr};
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse},
 };
 use serde::{Deserialize, Serialize};
 
@@ -76,12 +76,19 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Compiles the signature keys of a JWK Set; keys of other uses and kinds are left out (RFC 7517 §5).
+    /// Compiles the signature keys of a JWK Set; keys of other uses, kinds and algorithms are left out (RFC 7517 §5).
     pub fn from_jwks(text: &str) -> Result<Self, String> {
         let set: JwkSet = serde_json::from_str(text).map_err(|error| format!("not a JWK Set: {error}"))?;
         let keys = set.keys.iter().filter_map(|jwk| {
             let kid = jwk.common.key_id.clone()?;
-            let key = VerificationKey { algorithm: algorithm_of(jwk)?, key: DecodingKey::from_jwk(jwk).ok()? };
+            // A key says what it is for, or is for anything.
+            let for_signatures = jwk.common.public_key_use.as_ref().is_none_or(|one| *one == PublicKeyUse::Signature);
+            let algorithm = algorithm_of(jwk).filter(|_| for_signatures)?;
+            let said = jwk.common.key_algorithm.map(|said| said.to_string());
+            if said.is_some_and(|said| said != algorithm.as_str()) {
+                return None;
+            }
+            let key = VerificationKey { algorithm, key: DecodingKey::from_jwk(jwk).ok()? };
             Some((kid, key))
         });
         Ok(Self { keys: keys.collect() })

@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// No honest token of ours comes near this.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
+pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How many verified tokens are remembered.
-const REMEMBERED_TOKENS: u64 = 10_000;
+pub(super) const REMEMBERED_TOKENS: u64 = 10_000;
 
 /// The claims of an access token (RFC 9068 §2.2), and `email`, which upstreams are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,7 +224,7 @@ impl TokenVerifier {
 }
 
 /// One part of a token: base64url without padding, a JSON object, no member twice (RFC 7519 §4).
-fn decode_object(part: &str) -> Option<Value> {
+pub(super) fn decode_object(part: &str) -> Option<Value> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
     json::parse(&bytes).ok().filter(Value::is_object)
 }

@@ -7,5 +7,6 @@ mod honest;
 mod hostile;
 mod pages;
 mod resilience;
+mod shared;
 mod sources;
 mod transform;

@@ -44,6 +44,22 @@ fn a_good_file_is_good_and_a_missing_one_is_named() {
 }
 
 #[test]
+fn a_schema_is_looked_for_beside_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("etc")).unwrap();
+    let text = "[[gateway.upstreams]]\nname = \"u\"\ntargets = [{ url = \"http://127.0.0.1:1\" }]\n\
+                [[gateway.routes]]\nname = \"r\"\npath = \"/r\"\nupstream = \"u\"\nrequest_schema = \"order.json\"\n";
+    std::fs::write(directory.path().join("etc/my.toml"), text).unwrap();
+    let check = || run(directory.path(), &["config", "check", "--config", "etc/my.toml"]);
+    let ran = check().must_exit(2);
+    assert!(ran.stderr.contains("my.toml:8") && ran.stderr.contains("request_schema"), "{}", ran.stderr);
+    std::fs::write(directory.path().join("etc/order.json"), "{\"type\": \"object\"}").unwrap();
+    check().must_exit(0);
+    std::fs::write(directory.path().join("etc/order.json"), "{\"$ref\": \"https://example.org/x.json\"}").unwrap();
+    check().must_exit(2);
+}
+
+#[test]
 fn later_layers_win_and_secrets_are_masked() {
     let directory = tempfile::tempdir().unwrap();
     let file = "[server]\nport = 8100\nworkers = 3\n[database]\nurl = \"postgres://me:hunter2@db/v\"\n";

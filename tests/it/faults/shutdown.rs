@@ -7,7 +7,7 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use crate::support::{
-    Backend, Manner, RawUpstream,
+    Backend, KeptUpstream, Load, Manner, RawUpstream,
     Store::{self, Postgres, Sqlite},
     TestApp,
     Topology::{self, AllInOne, Split},
@@ -62,6 +62,26 @@ async fn an_idle_server_ends_at_once() {
         assert!(start.elapsed() < Duration::from_secs(3), "{signal}: {:?}", start.elapsed());
         app.start().await;
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn no_request_fails_when_it_ends_under_load(#[values(AllInOne, Split)] topology: Topology) {
+    let upstream = KeptUpstream::start(Duration::from_millis(5));
+    let settings = format!("[gateway]\nrate_limit = false\n{}", slow_route(&format!("http://{}", upstream.address)));
+    let mut app = TestApp::builder(topology, Sqlite).settings(&settings).start().await;
+    let load = Load::start(&app.url, "/slow", 8);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let start = Instant::now();
+    app.process("gateway").signal("TERM");
+    assert_eq!(app.process("gateway").exit_code(Duration::from_secs(10)).await, Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let ended = eventually(Duration::from_secs(5), async || (!load.goes_on()).then_some(()));
+    assert!(ended.await.is_some());
+    let tally = tokio::task::spawn_blocking(move || load.stop()).await.unwrap();
+    assert!(tally.failures.is_empty(), "{} of {}: {:?}", tally.failures.len(), tally.good, tally.failures);
+    assert_eq!(tally.refused, 8);
+    assert!(tally.good > 100, "{tally:?}");
 }
 
 #[tokio::test]

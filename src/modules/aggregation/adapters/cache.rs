@@ -1,5 +1,7 @@
 //! Answers of sources that are kept, bounded by bytes. Many who want the same at the same time wait for one call.
 
+mod second_level;
+
 use std::{
     collections::HashMap,
     future::Future,
@@ -12,12 +14,13 @@ use std::{
 
 use moka::{Expiry, future::Cache, notification::RemovalCause};
 
+use self::second_level::{Held, SecondLevel};
 use super::super::{
     application::ports::SourceAnswer,
     config::SourceCacheConfig,
     domain::outcome::{CacheUse, SourceStatus},
 };
-use crate::kernel::Clock;
+use crate::{kernel::Clock, platform::shared_values::SharedValues};
 
 /// What an entry costs beside its key and body, about.
 const OVERHEAD: usize = 256;
@@ -66,11 +69,17 @@ pub(super) struct AnswerCache {
     stale: Cache<String, Kept>,
     tallies: HashMap<String, Tally>,
     clock: Arc<dyn Clock>,
+    second: Option<SecondLevel>,
 }
 
 impl AnswerCache {
     /// An empty cache of so many bytes, for sources of these names.
-    pub(super) fn new(size: u64, names: impl Iterator<Item = String>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        size: u64,
+        names: impl Iterator<Item = String>,
+        clock: Arc<dyn Clock>,
+        shared: Option<Arc<dyn SharedValues>>,
+    ) -> Self {
         let tallies: HashMap<String, Tally> = names.map(|name| (name, Tally::default())).collect();
         for name in tallies.keys() {
             for used in [CacheUse::Hit, CacheUse::Miss, CacheUse::Stale] {
@@ -79,8 +88,9 @@ impl AnswerCache {
             metrics::counter!("cache_evictions_total", "cache" => "sources").increment(0);
             metrics::gauge!("cache_hit_ratio", "cache" => name.clone()).set(0.0);
         }
+        let second = shared.map(|values| SecondLevel { values, clock: Arc::clone(&clock) });
         // Bodies are shared by both; counted twice, they stay within the size.
-        Self { fresh: cache(size / 2), stale: cache(size - size / 2), tallies, clock }
+        Self { fresh: cache(size / 2), stale: cache(size - size / 2), tallies, clock, second }
     }
 
     /// The answer for `key`: a kept one, or that of `call`, which only one caller makes at a time; when it fails, one whose
@@ -94,10 +104,28 @@ impl AnswerCache {
     ) -> SourceAnswer {
         let called = AtomicBool::new(false);
         let fill = async {
+            let held = match &self.second {
+                Some(second) => second.get(&key).await,
+                None => None,
+            };
+            if let Some(held) = &held
+                && let Some(lives) = settings.ttl.get().checked_sub(held.age).filter(|lives| !lives.is_zero())
+            {
+                return Ok(self.held(held, lives));
+            }
             called.store(true, Ordering::Relaxed);
             let answer = call.await;
             if answer.report.status != SourceStatus::Ok {
+                let longest = settings.ttl.get() + settings.stale_if_error.get();
+                if let Some(held) = &held
+                    && let Some(lives) = longest.checked_sub(held.age).filter(|lives| !lives.is_zero())
+                {
+                    self.stale.insert(key.clone(), self.held(held, lives)).await;
+                }
                 return Err(answer);
+            }
+            if let Some(second) = &self.second {
+                second.put(&key, &answer, settings.ttl.get() + settings.stale_if_error.get());
             }
             let (answer, since) = (Arc::new(answer), self.clock.monotonic());
             if !settings.stale_if_error.get().is_zero() {
@@ -120,6 +148,12 @@ impl AnswerCache {
         }
         self.tally(name, used);
         answer
+    }
+
+    fn held(&self, held: &Held, lives: Duration) -> Kept {
+        let mut answer = held.answer.clone();
+        answer.report.freshness = answer.report.freshness.later(held.age);
+        Kept { answer: Arc::new(answer), lives, since: self.clock.monotonic() }
     }
 
     fn tally(&self, name: &str, used: CacheUse) {

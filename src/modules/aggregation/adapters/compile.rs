@@ -15,7 +15,7 @@ use super::super::{
         plan::{Plan, StepShape, results_named},
         rule,
         shape::Shape,
-        template::{UrlTemplate, is_name},
+        template::is_name,
         vary::Vary,
     },
 };
@@ -171,10 +171,11 @@ impl Compiling<'_> {
             self.redirects(&format!("{key}.redirects"), redirects, &method);
         }
         let select = config.select.as_ref().map(|text| self.program(format!("{key}.select"), text));
-        let url = match UrlTemplate::parse(&config.url) {
-            Ok(url) => url,
-            Err(fault) => return self.fault(format!("{key}.url"), fault.detail),
-        };
+        let schema = config.schema.as_ref().map(|path| self.schema(format!("{key}.schema"), path));
+        if config.body_limit.is_some_and(|limit| limit.0 == 0) {
+            self.fault(format!("{key}.body_limit"), "expected at least \"1B\"");
+        }
+        let Some(url) = self.address(key, config) else { return };
         self.catalogue.sources.push(Arc::new(Source {
             name: config.name.clone(),
             url,
@@ -184,6 +185,7 @@ impl Compiling<'_> {
             expect: config.expect.clone(),
             required: config.required,
             paging: paging.flatten(),
+            schema: schema.flatten(),
             select: select.flatten(),
         }));
     }

@@ -3,6 +3,7 @@
 mod decoding;
 mod heard;
 mod pages;
+mod sql;
 
 use std::{
     collections::HashMap,
@@ -16,6 +17,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 
+use self::sql::Question;
 use super::{
     super::{
         application::{
@@ -24,9 +26,10 @@ use super::{
         },
         config::{AggregationConfig, RedirectsConfig, SourceCacheConfig, SourceConfig, SourceRetryConfig},
         domain::{
-            data::take,
+            data::{Json, take},
             outcome::{CacheUse, SourceReport, SourceStatus},
             paging::within,
+            statement::Statement,
         },
     },
     cache::AnswerCache,
@@ -35,7 +38,9 @@ use crate::{
     kernel::Clock,
     platform::{
         http::client::{ClientFault, Fetched, HttpClient},
+        readonly::ReadOnly,
         resilience::{Breaker, BreakerSettings, RetryBudget},
+        shared_values::SharedValues,
     },
 };
 
@@ -43,7 +48,6 @@ use crate::{
 pub(crate) struct HttpSources {
     client: HttpClient,
     clock: Arc<dyn Clock>,
-    body_limit: usize,
     guards: HashMap<String, Guard>,
     cache: AnswerCache,
 }
@@ -56,6 +60,10 @@ struct Guard {
     cache: Option<SourceCacheConfig>,
     redirects: Option<RedirectsConfig>,
     compressed: bool,
+    /// The largest answer.
+    room: usize,
+    /// What is asked of a database, in place of a call.
+    question: Option<Question>,
 }
 
 /// One call, with what bounds it.
@@ -71,12 +79,21 @@ struct Asked<'a> {
 
 /// Until a connection to a source stands; the source's timeout runs beside it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The rows of a source that says nothing else.
+const MAX_ROWS: usize = 1_000;
+/// Answers up to this size are looked at by their schema at once.
+const SMALL: usize = 128 * 1024;
 /// Tries after the first may be this share of a source's calls.
 const RETRY_PERCENT: u32 = 20;
 
 impl HttpSources {
     /// A caller of these sources; every breaker is closed, nothing is kept.
-    pub(crate) fn new(config: &AggregationConfig, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        config: &AggregationConfig,
+        clock: Arc<dyn Clock>,
+        databases: &Databases,
+        shared: Option<Arc<dyn SharedValues>>,
+    ) -> Self {
         let guard = |source: &SourceConfig| Guard {
             breaker: breaker(source, &clock),
             retry: source.retry.clone(),
@@ -84,13 +101,14 @@ impl HttpSources {
             cache: source.cache.clone(),
             redirects: source.redirects.clone(),
             compressed: source.compressed,
+            room: source.body_limit.unwrap_or(config.source_body_limit).as_usize(),
+            question: question(source, databases),
         };
         let guards = config.sources.iter().map(|source| (source.name.clone(), guard(source))).collect();
         let cached = config.sources.iter().filter(|source| source.cache.is_some());
-        let cache =
-            AnswerCache::new(config.cache_size.0, cached.map(|source| upstream(&source.name)), Arc::clone(&clock));
-        let body_limit = config.source_body_limit.as_usize();
-        Self { client: HttpClient::new(CONNECT_TIMEOUT), clock, body_limit, guards, cache }
+        let names = cached.map(|source| upstream(&source.name));
+        let cache = AnswerCache::new(config.cache_size.0, names, Arc::clone(&clock), shared);
+        Self { client: HttpClient::new(CONNECT_TIMEOUT), clock, guards, cache }
     }
 
     /// Calls, again when that may help, until the source's time is over.
@@ -98,10 +116,7 @@ impl HttpSources {
         guard.budget.deposit();
         let mut tries = 0;
         loop {
-            let permit = guard.breaker.admit().map_err(|open| SourceReport {
-                retry_after: Some(open.retry_after),
-                ..SourceReport::failed(SourceStatus::Open, "not called: it failed too often of late")
-            })?;
+            let permit = guard.breaker.admit().map_err(|fault| open(fault.retry_after).report)?;
             let fetched = self.fetch(guard, asked).await?;
             let is_down = match &fetched {
                 Ok(fetched) => matches!(fetched.status.as_u16(), 502..=504),
@@ -162,14 +177,31 @@ impl HttpSources {
 
     /// The whole answer of a source.
     async fn answer(&self, guard: &Guard, asked: Asked<'_>) -> SourceAnswer {
+        if let Some(question) = &guard.question {
+            return self.ask(question, guard, asked).await;
+        }
         if let Some(paging) = &asked.source.paging {
             return self.pages(paging, guard, asked).await;
         }
         match self.try_all(guard, asked).await {
-            Ok(fetched) => judge(asked.source, fetched, self.clock.now()),
+            Ok(fetched) => judge(asked.source, fetched, self.clock.now()).await,
             Err(report) => SourceAnswer { report, body: None },
         }
     }
+}
+
+/// The database of a source that names none.
+pub(crate) const DEFAULT: &str = "default";
+
+/// Databases by the name that sources call them.
+pub(crate) type Databases = HashMap<String, Arc<ReadOnly>>;
+
+/// What a source asks of its database; the configuration has been checked.
+fn question(source: &SourceConfig, databases: &Databases) -> Option<Question> {
+    let statement = Statement::parse(source.sql.as_deref()?).ok()?;
+    let database = Arc::clone(databases.get(source.database.as_deref().unwrap_or(DEFAULT))?);
+    let text = statement.numbered(database.mark());
+    Some(Question { text, database, rows: source.max_rows.unwrap_or(MAX_ROWS) })
 }
 
 /// Where a redirect leads, when it may be followed: within the source's own origin, or to one that is named.
@@ -216,7 +248,7 @@ impl SourceCaller for HttpSources {
             return failed(SourceStatus::Error, None, "there is no such source");
         };
         let upstream = upstream(&source.name);
-        let (deadline, room) = (started + source.timeout, self.body_limit);
+        let (deadline, room) = (started + source.timeout, guard.room);
         let called = self.answer(guard, Asked { source, call, headers, deadline, room });
         let mut answer = match &guard.cache {
             Some(kept) => self.cache.answer(kept, &upstream, key(source, call, headers), called).await,
@@ -278,6 +310,7 @@ fn forwarded<'a>(source: &'a Source, headers: &'a RequestHeaders) -> impl Iterat
 /// What is used of the request; each part with its length, so that no two requests look alike.
 fn key(source: &Source, call: &Call, headers: &RequestHeaders) -> String {
     let mut parts = vec![source.name.as_str(), &call.url, call.body.as_deref().unwrap_or_default()];
+    parts.extend(call.values.iter().map(String::as_str));
     let mut sent: Vec<_> = forwarded(source, headers).collect();
     sent.sort_by_key(|(name, _)| name);
     parts.extend(sent.into_iter().flat_map(|(name, value)| [name.as_str(), value]));
@@ -285,7 +318,7 @@ fn key(source: &Source, call: &Call, headers: &RequestHeaders) -> String {
 }
 
 /// What an answer is worth.
-fn judge(source: &Source, fetched: Fetched, now: DateTime<Utc>) -> SourceAnswer {
+async fn judge(source: &Source, fetched: Fetched, now: DateTime<Utc>) -> SourceAnswer {
     let status = fetched.status.as_u16();
     if !is_success(source, fetched.status) {
         let mut answer = failed(SourceStatus::Error, Some(status), format!("answered {status}"));
@@ -296,10 +329,33 @@ fn judge(source: &Source, fetched: Fetched, now: DateTime<Utc>) -> SourceAnswer 
     match take(fetched.body) {
         Err(fault) => failed(SourceStatus::Error, Some(status), fault.detail),
         Ok(body) => {
+            if let Err(fault) = keeps_to_schema(source, &body).await {
+                return failed(SourceStatus::Error, Some(status), fault);
+            }
             let freshness = heard::freshness(&fetched.headers, now);
             SourceAnswer { report: SourceReport { freshness, ..SourceReport::ok(Some(status)) }, body: Some(body) }
         }
     }
+}
+
+/// A large answer must not hold up what this thread serves besides.
+async fn keeps_to_schema(source: &Source, body: &Json) -> Result<(), String> {
+    let Some(schema) = &source.schema else { return Ok(()) };
+    let checked = if body.get().len() <= SMALL {
+        schema.check(body)
+    } else {
+        let (schema, body) = (Arc::clone(schema), Arc::clone(body));
+        let running = tokio::task::spawn_blocking(move || schema.check(&body));
+        running.await.unwrap_or_else(|_| Err("the check broke off".to_owned()))
+    };
+    checked.map_err(|fault| format!("schema: {fault}"))
+}
+
+/// Of a source that is left alone for a while.
+fn open(retry_after: Duration) -> SourceAnswer {
+    let mut answer = failed(SourceStatus::Open, None, "not called: it failed too often of late");
+    answer.report.retry_after = Some(retry_after);
+    answer
 }
 
 fn failed(status: SourceStatus, http_status: Option<u16>, detail: impl Into<String>) -> SourceAnswer {

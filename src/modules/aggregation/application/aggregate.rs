@@ -122,7 +122,7 @@ impl Aggregate {
             if calls.len() == MAX_SOURCES {
                 return Err(AggregationError::BadQuery(format!("expected at most {MAX_SOURCES} sources")));
             }
-            let url = source.url.fill(arguments).map_err(|fault| match fault {
+            let filled = source.url.fill(arguments).map_err(|fault| match fault {
                 FillFault::Missing(argument) => {
                     AggregationError::MissingArgument { source_name: name.to_owned(), argument }
                 }
@@ -130,7 +130,7 @@ impl Aggregate {
                     AggregationError::BadArgument { source_name: name.to_owned(), detail: fault.to_string() }
                 }
             })?;
-            calls.push((Arc::clone(source), Call { url, body: None }));
+            calls.push((Arc::clone(source), Call { url: filled.url, values: filled.values, body: None }));
         }
         Ok(calls)
     }

@@ -65,8 +65,8 @@ impl Batch {
         let calls = chunks.iter().zip(bodies).map(|(chunk, body)| {
             let mut arguments = chunk.first().map(|(_, arguments, _)| (*arguments).clone()).unwrap_or_default();
             if let Some(joined) = &self.joined {
-                let names: Vec<&str> = chunk.iter().map(|(name, ..)| *name).collect();
-                arguments.insert(joined.clone(), names.join(&self.join));
+                let elements: Vec<&str> = chunk.iter().map(|(name, ..)| *name).collect();
+                arguments.insert(joined.clone(), elements.join(&self.join));
             }
             call_of(step, &arguments, body?)
         });

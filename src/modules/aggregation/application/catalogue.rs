@@ -5,11 +5,9 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{
-    super::domain::{
-        data::Json, paging::Paging, plan::Plan, rule::Rule, shape::Shape, template::UrlTemplate, vary::Vary,
-    },
+    super::domain::{address::Address, data::Json, paging::Paging, plan::Plan, rule::Rule, shape::Shape, vary::Vary},
     batch::Batch,
-    ports::Program,
+    ports::{AnswerSchema, Program},
 };
 
 /// Everything that can be asked for.
@@ -40,8 +38,8 @@ impl Catalogue {
 pub(crate) struct Source {
     /// Its name.
     pub(crate) name: String,
-    /// Where it is.
-    pub(crate) url: UrlTemplate,
+    /// Where it is, or what is asked.
+    pub(crate) url: Address,
     /// The method.
     pub(crate) method: String,
     /// Client headers that are passed on, in lower case.
@@ -54,6 +52,8 @@ pub(crate) struct Source {
     pub(crate) required: bool,
     /// How its pages are followed.
     pub(crate) paging: Option<Paging>,
+    /// What its answers keep to.
+    pub(crate) schema: Option<Arc<dyn AnswerSchema>>,
     /// Over the body.
     pub(crate) select: Option<Arc<dyn Program>>,
 }

@@ -32,8 +32,10 @@ pub(crate) struct SourceAnswer {
 /// What is asked of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Call {
-    /// The address, filled.
+    /// The address, filled; empty for a question to a database.
     pub(crate) url: String,
+    /// What is bound to the question's places.
+    pub(crate) values: Vec<String>,
     /// The body, JSON.
     pub(crate) body: Option<String>,
 }
@@ -69,6 +71,12 @@ pub(crate) trait Program: Send + Sync + std::fmt::Debug {
 
     /// The same for each of `items` as `item` of the scope, whose other members are read once for all.
     fn run_each(&self, input: Input<'_>, items: &[Json], at_most: usize) -> Vec<Result<Vec<Json>, String>>;
+}
+
+/// What a source's answers keep to.
+pub(crate) trait AnswerSchema: Send + Sync + std::fmt::Debug {
+    /// The error says where and why not, without what stands there.
+    fn check(&self, body: &RawValue) -> Result<(), String>;
 }
 
 /// Compiles programs from the configuration.

@@ -348,11 +348,11 @@ pub(super) fn arguments(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Re
 
 /// The call with these arguments.
 pub(super) fn call_of(step: &Step, arguments: &Arguments, body: Option<String>) -> Result<Call, String> {
-    let url = step.source.url.fill(arguments).map_err(|fault| match fault {
+    let filled = step.source.url.fill(arguments).map_err(|fault| match fault {
         FillFault::Missing(name) => format!("the argument `{name}` is null"),
         FillFault::Segment => fault.to_string(),
     })?;
-    Ok(Call { url, body })
+    Ok(Call { url: filled.url, values: filled.values, body })
 }
 
 /// An object of these members, in this order.

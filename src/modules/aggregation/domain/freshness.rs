@@ -2,8 +2,10 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 /// What the parts of an answer allow together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "directives of `Cache-Control` are there or not, each by itself")]
 pub(crate) struct Freshness {
     /// A part said something.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::freshness::Freshness;
@@ -90,7 +90,7 @@ pub(crate) struct SourceReport {
 }
 
 /// The pages of one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pages {
     /// How many there are in it.
     pub(crate) pages: usize,

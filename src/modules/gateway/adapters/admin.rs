@@ -5,11 +5,11 @@ use std::sync::{Arc, atomic::Ordering};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{live::Live, reload, upstream::Upstream};
+use super::{live::Live, reload, upstream::Upstream, views};
 use crate::platform::http::{Problem, authentication::Caller};
 
 /// The permission to look.
-const READ: &str = "gateway:read";
+pub(super) const READ: &str = "gateway:read";
 
 /// All upstreams.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -69,8 +69,8 @@ pub(super) struct SharedHandle(pub(super) Arc<Live>);
 
 fn describe(upstream: &Upstream) -> UpstreamState {
     let now = upstream.now();
-    let targets = upstream.targets.iter().map(|target| TargetState {
-        url: target.url.clone(),
+    let targets = upstream.targets.iter().filter(|target| target.is_present()).map(|target| TargetState {
+        url: target.shown(),
         weight: target.weight,
         available: target.is_available(now),
         healthy: target.healthy.load(Ordering::Relaxed),
@@ -83,12 +83,12 @@ fn describe(upstream: &Upstream) -> UpstreamState {
         name: upstream.name.clone(),
         breaker: upstream.breaker.state().as_str(),
         in_flight: upstream.in_flight.load(Ordering::Relaxed),
-        max_in_flight: upstream.max_in_flight,
+        max_in_flight: upstream.cap.load(Ordering::Relaxed),
         targets: targets.collect(),
     }
 }
 
 /// The operations of this file, for the OpenAPI document.
 #[derive(Debug, utoipa::OpenApi)]
-#[openapi(paths(list_upstreams, reload::reload))]
+#[openapi(paths(list_upstreams, views::list_routes, reload::reload))]
 pub(super) struct AdminApi;

@@ -28,10 +28,21 @@ impl Balancer {
 
     /// A target that is available and was not `tried`. `key` is what a consistent hash goes by.
     pub(super) fn choose(&self, targets: &[Target], now: Duration, tried: &[usize], key: Option<u64>) -> Option<usize> {
+        self.choose_where(targets, tried, key, |target| target.is_available(now))
+    }
+
+    /// The same among targets that are `good` enough.
+    pub(super) fn choose_where(
+        &self,
+        targets: &[Target],
+        tried: &[usize],
+        key: Option<u64>,
+        good: impl Fn(&Target) -> bool,
+    ) -> Option<usize> {
         if let [only] = targets {
-            return (only.is_available(now) && tried.is_empty()).then_some(0);
+            return (good(only) && tried.is_empty()).then_some(0);
         }
-        let usable = |number: &usize| !tried.contains(number) && targets[*number].is_available(now);
+        let usable = |number: &usize| !tried.contains(number) && good(&targets[*number]);
         match (self.how, key) {
             (Balance::ConsistentHash, Some(key)) => {
                 let mut numbers =
@@ -84,7 +95,7 @@ fn smooth_turns(weights: &[u32]) -> Vec<usize> {
 
 /// How well a target suits a key: weighted rendezvous hashing, where a target that goes or comes moves only its own share.
 fn score(key: u64, target: &Target) -> f64 {
-    let mixed = mix(key ^ hash_bytes(target.url.as_bytes()));
+    let mixed = mix(key ^ target.hash());
     // 53 bits make an exact fraction between 0 and 1, never 0.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a float exactly")]
     let fraction = ((mixed >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
@@ -97,7 +108,7 @@ pub(super) fn hash_bytes(bytes: &[u8]) -> u64 {
 }
 
 /// Spreads every bit over all (the finaliser of MurmurHash3).
-fn mix(mut hash: u64) -> u64 {
+pub(super) fn mix(mut hash: u64) -> u64 {
     hash ^= hash >> 33;
     hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^= hash >> 33;

@@ -30,6 +30,8 @@ pub(super) struct Client {
     pub(super) ip: IpAddr,
     /// `http` or `https`, as the client sees it.
     pub(super) scheme: &'static str,
+    /// Whether the peer is a proxy that is believed.
+    pub(super) is_trusted: bool,
     /// The host that the client asked a trusted proxy for.
     pub(super) forwarded_host: Option<String>,
 }
@@ -41,7 +43,7 @@ impl Client {
         let ip = request.extensions().get::<RequestContext>().map(|context| context.client_ip);
         let ip = ip.unwrap_or_else(|| client_address(peer, request.headers(), trusted));
         if !is_trusted_peer(request, trusted) {
-            return Self { ip, scheme: own_scheme, forwarded_host: None };
+            return Self { ip, scheme: own_scheme, is_trusted: false, forwarded_host: None };
         }
         // The entry of the proxy next to us is the last one.
         let last = |value: &HeaderValue| value.to_str().ok()?.rsplit(',').next().map(|text| text.trim().to_owned());
@@ -51,7 +53,7 @@ impl Client {
             _ => own_scheme,
         };
         let host = request.headers().get(X_FORWARDED_HOST).and_then(last).filter(|host| is_host(host));
-        Self { ip, scheme, forwarded_host: host }
+        Self { ip, scheme, is_trusted: true, forwarded_host: host }
     }
 
     /// The request's context; without the front middleware, one of the connection alone.

@@ -1,8 +1,11 @@
 //! From the configuration to what requests meet: routes, limits, upstreams. Every fault is told at once.
 
+mod cache;
 mod headers;
+mod issuers;
 mod protocol;
 mod routes;
+mod shaping;
 mod upgrade;
 mod upstreams;
 
@@ -11,8 +14,9 @@ use std::{sync::Arc, time::Instant};
 use actix_web::http::header::HeaderValue;
 
 use super::{
-    limiter::{Policy, policy_id},
-    route::{Destination, HeaderChanges, PathRule, Route},
+    issuers::Issuer,
+    limits::{Limits, MOST_POLICIES},
+    route::{Destination, HeaderChanges, PathRule, Route, Shaping},
     table::Table,
     upstream::Upstream,
 };
@@ -29,6 +33,7 @@ use crate::{
 pub(super) struct Compiled {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
+    pub(super) issuers: Vec<Arc<Issuer>>,
 }
 
 /// What the configuration is compiled with.
@@ -44,13 +49,17 @@ pub(super) struct Surroundings<'a> {
     pub(super) started: Instant,
     /// The upstreams of the configuration before; those that are as they were go on with their state.
     pub(super) before: &'a [Arc<Upstream>],
+    /// The issuers of the configuration before.
+    pub(super) issuers_before: &'a [Arc<Issuer>],
 }
 
 /// Compiles the configuration.
 pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Result<Compiled, Vec<SettingFault>> {
-    let mut compiler = Compiler { config, around, faults: Vec::new(), upstreams: Vec::new() };
+    let mut compiler = Compiler { config, around, faults: Vec::new(), upstreams: Vec::new(), issuers: Vec::new() };
     compiler.check_general();
+    compiler.check_cache();
     compiler.upstreams();
+    compiler.issuers();
     let default_limit = compiler.default_limit();
     let mut routes = compiler.built_in(default_limit.as_ref());
     let built_in = routes.len();
@@ -62,7 +71,7 @@ pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Resu
         return Err(compiler.faults);
     }
     match Table::compile(routes) {
-        Ok(table) => Ok(Compiled { table, upstreams: compiler.upstreams }),
+        Ok(table) => Ok(Compiled { table, upstreams: compiler.upstreams, issuers: compiler.issuers }),
         Err((number, detail)) => {
             let key = format!("gateway.routes[{}].path", number.saturating_sub(built_in));
             Err(vec![SettingFault::new(key, detail)])
@@ -75,6 +84,7 @@ struct Compiler<'a> {
     around: &'a Surroundings<'a>,
     faults: Vec<SettingFault>,
     upstreams: Vec<Arc<Upstream>>,
+    issuers: Vec<Arc<Issuer>>,
 }
 
 impl Compiler<'_> {
@@ -89,6 +99,9 @@ impl Compiler<'_> {
                 self.fault(format!("gateway.{key}"), format!("expected a path such as \"/api\", found {prefix:?}"));
             }
         }
+        if self.config.compression.as_ref().is_some_and(|compression| compression.codings.is_empty()) {
+            self.fault("gateway.compression.codings", "expected br, zstd or gzip");
+        }
         let Some(cors) = &self.config.cors else { return };
         for (number, origin) in cors.origins.iter().enumerate() {
             let key = format!("gateway.cors.origins[{number}]");
@@ -100,30 +113,35 @@ impl Compiler<'_> {
         }
     }
 
-    fn default_limit(&mut self) -> Option<Arc<Policy>> {
+    fn default_limit(&mut self) -> Option<Arc<Limits>> {
         self.limit("gateway.rate_limit", "", "default", &self.config.rate_limit.clone())
     }
 
     /// `owner` is the route whose limit it is, or nothing for the gateway's own.
-    fn limit(&mut self, key: &str, owner: &str, name: &str, setting: &RateLimitSetting) -> Option<Arc<Policy>> {
-        match setting {
-            RateLimitSetting::Switch(false) => None,
+    fn limit(&mut self, key: &str, owner: &str, name: &str, setting: &RateLimitSetting) -> Option<Arc<Limits>> {
+        let limits = setting.limits();
+        let detail = match setting {
+            RateLimitSetting::Switch(false) => return None,
             RateLimitSetting::Switch(true) => {
-                self.fault(key, "expected false, or a table such as { limit = \"60/minute\", per = \"client\" }");
-                None
+                "expected false, or a table such as { limit = \"60/minute\", per = \"client\" }".to_owned()
             }
-            RateLimitSetting::Limit(limit) => match Policy::compile(policy_id(owner, limit), name, limit) {
-                Ok(policy) => Some(Arc::new(policy)),
-                Err(fault) => {
-                    self.fault(format!("{key}.per"), fault.detail);
-                    None
+            _ if limits.is_empty() || limits.len() > MOST_POLICIES => format!("expected 1 to {MOST_POLICIES} limits"),
+            _ => match Limits::compile(owner, name, limits) {
+                Ok(limits) => return Some(Arc::new(limits)),
+                Err((number, fault)) => {
+                    let place =
+                        if let RateLimitSetting::Limits(_) = setting { format!("[{number}]") } else { String::new() };
+                    self.fault(format!("{key}{place}.per"), fault.detail);
+                    return None;
                 }
             },
-        }
+        };
+        self.fault(key, detail);
+        None
     }
 
     /// The paths of roles and of the application itself.
-    fn built_in(&self, limit: Option<&Arc<Policy>>) -> Vec<Route> {
+    fn built_in(&self, limit: Option<&Arc<Limits>>) -> Vec<Route> {
         let mut routes = Vec::new();
         for prefix in self.around.open {
             routes.extend(
@@ -177,7 +195,7 @@ fn plain_route(
     name: &str,
     pattern: &str,
     to: Destination,
-    limit: Option<&Arc<Policy>>,
+    limit: Option<&Arc<Limits>>,
     around: &Surroundings<'_>,
 ) -> Route {
     Route {
@@ -189,6 +207,7 @@ fn plain_route(
         to,
         path: PathRule::Keep,
         auth: RouteAuth::None,
+        issuers: None,
         roles: Vec::new(),
         scopes: Vec::new(),
         limit: limit.cloned(),
@@ -196,8 +215,10 @@ fn plain_route(
         body_limit: around.body_limit,
         own_body_limit: false,
         upgrade: Vec::new(),
+        cache: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
+        shaping: Shaping::default(),
     }
 }
 

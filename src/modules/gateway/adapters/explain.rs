@@ -12,12 +12,12 @@ use super::{
     table::Found,
 };
 use crate::modules::gateway::{
-    config::{GatewayConfig, RateLimitSetting, RouteAuth},
+    config::{GatewayConfig, OWN_ISSUER, RouteAuth},
     domain::{host::without_port, path::canonical},
 };
 
 /// One route, for people and scripts.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct RouteSummary {
     /// The route's name; the role's for a built-in path.
     pub name: String,
@@ -31,6 +31,8 @@ pub struct RouteSummary {
     pub to: String,
     /// `none`, `optional` or `required`.
     pub auth: &'static str,
+    /// Whose tokens are taken: `self` and names of other issuers.
+    pub issuers: Vec<String>,
     /// The limit, such as `60/minute per client`; `None`: no limit.
     pub rate_limit: Option<String>,
 }
@@ -63,10 +65,9 @@ pub struct Explanation {
 pub(super) fn summarise(route: &Route, compiled: &Compiled, config: &GatewayConfig) -> RouteSummary {
     let own = config.routes.iter().find(|own| *own.name == *route.name && *own.path == *route.pattern);
     let setting = own.and_then(|own| own.rate_limit.as_ref()).unwrap_or(&config.rate_limit);
-    let rate_limit = match setting {
-        RateLimitSetting::Limit(limit) if route.limit.is_some() => Some(format!("{} per {}", limit.limit, limit.per)),
-        _ => None,
-    };
+    let limits: Vec<String> =
+        setting.limits().iter().map(|limit| format!("{} per {}", limit.limit, limit.per)).collect();
+    let rate_limit = route.limit.is_some().then(|| limits.join(", "));
     RouteSummary {
         name: route.name.to_string(),
         path: route.pattern.to_string(),
@@ -75,6 +76,11 @@ pub(super) fn summarise(route: &Route, compiled: &Compiled, config: &GatewayConf
         to: match route.to {
             Destination::Open => "built in".to_owned(),
             Destination::Local(role) => format!("role {role} (local)"),
+            Destination::Upstream(_) if own.is_some_and(|own| !own.split.is_empty()) => {
+                let parts = own.iter().flat_map(|own| &own.split);
+                let parts: Vec<_> = parts.map(|part| format!("{} {}%", part.upstream, part.percent)).collect();
+                format!("split {}", parts.join(", "))
+            }
             Destination::Upstream(number) => match &compiled.upstreams[number] {
                 upstream if upstream.is_role => format!("role {} (remote)", upstream.name),
                 upstream => format!("upstream {}", upstream.name),
@@ -85,6 +91,7 @@ pub(super) fn summarise(route: &Route, compiled: &Compiled, config: &GatewayConf
             RouteAuth::Optional => "optional",
             RouteAuth::Required => "required",
         },
+        issuers: own.and_then(|own| own.issuers.clone()).unwrap_or_else(|| vec![OWN_ISSUER.to_owned()]),
         rate_limit,
     }
 }
@@ -143,6 +150,7 @@ pub(super) fn explain(
             if let Destination::Upstream(number) = route.to {
                 let targets = compiled.upstreams[number].targets.iter();
                 explanation.targets = targets.map(|target| target.url.clone()).collect();
+                explanation.targets.dedup();
             }
             explanation.route = Some(summarise(route, compiled, config));
         }

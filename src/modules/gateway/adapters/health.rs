@@ -27,6 +27,10 @@ async fn watch_target(upstream: &Upstream, number: usize, health: &HealthConfig)
     let (mut good, mut bad) = (0u32, 0u32);
     loop {
         ticks.tick().await;
+        if !target.is_present() {
+            (good, bad) = (0, 0);
+            continue;
+        }
         if is_well(target, &health.path, health.timeout.get()).await {
             (good, bad) = (good.saturating_add(1), 0);
         } else {
@@ -35,6 +39,9 @@ async fn watch_target(upstream: &Upstream, number: usize, health: &HealthConfig)
         let was = target.healthy.load(Ordering::Relaxed);
         let is = if was { bad < health.unhealthy_after } else { good >= health.healthy_after };
         if was != is {
+            if is {
+                target.came_back(upstream.now());
+            }
             target.healthy.store(is, Ordering::Relaxed);
             tracing::warn!(
                 event = "target_health_changed",
@@ -52,7 +59,7 @@ async fn is_well(target: &Target, path: &str, time: Duration) -> bool {
 }
 
 async fn ask(target: &Target, path: &str) -> Option<http::StatusCode> {
-    let stream = super::connection::Stream::open(&target.endpoint).await.ok()?;
+    let stream = super::connection::Stream::open(&target.endpoint()).await.ok()?;
     if target.endpoint.h2.is_some() {
         return ask_h2(target, path, stream).await;
     }

@@ -4,6 +4,8 @@
 use actix_web::http::header as front;
 use http::header as back;
 
+use crate::platform::siblings::ASSERTION;
+
 /// Headers of one connection (RFC 9110 §7.6.1), whatever `Connection` names beside them.
 pub(super) fn is_hop_by_hop(name: &str) -> bool {
     matches!(
@@ -39,6 +41,8 @@ pub(super) fn is_reserved(name: &str) -> bool {
         || same("client-cert-chain")
         || same("x-real-ip")
         || same("x-request-id")
+        || same("x-request-deadline")
+        || same(ASSERTION)
         || (name != "x-api-key" && same("x-api-key"))
 }
 

@@ -7,7 +7,9 @@ use actix_web::{HttpMessage as _, dev::ServiceRequest};
 use super::{
     balance::hash_bytes,
     checks::Client,
-    limiter::{Decision, Per, Policy, Subject},
+    issuers::Acceptance,
+    limiter::{Per, Policy, Subject},
+    limits::{Decision, Limits, MOST_POLICIES},
     outgoing::Outgoing,
     pipeline::Shared,
     route::Route,
@@ -16,50 +18,85 @@ use super::{
 use crate::{
     kernel::Principal,
     modules::gateway::config::RouteAuth,
-    platform::http::{
-        Problem,
-        authentication::{
-            Credentials, Identity, authenticate as platform_authenticate, credentials, forbidden, refusal,
+    platform::{
+        http::{
+            Problem,
+            authentication::{
+                Credentials, Identity, authenticate as platform_authenticate, credentials, forbidden, refusal,
+            },
+            problem::FORBIDDEN,
         },
-        problem::FORBIDDEN,
+        tokens::TokenFault,
     },
 };
 
-/// Counts a request against a policy.
-pub(super) async fn count(shared: &Shared, policy: &Policy, request: &ServiceRequest, client: &Client) -> Decision {
-    let (limiter, ip) = (&shared.limiter, Subject::Ip(client.ip));
-    match &policy.per {
-        Per::Ip => limiter.take(policy, ip),
-        Per::Route => limiter.take(policy, Subject::Everybody),
-        Per::Header(name) => {
-            let value = request.headers().get(name.as_str());
-            limiter.take(policy, value.map_or(ip, |value| Subject::Text(value.as_bytes())))
+/// Counts a request against the limits of its route.
+pub(super) async fn count(shared: &Shared, limits: &Limits, request: &ServiceRequest, client: &Client) -> Decision {
+    let mut identity = None;
+    if limits.by_caller {
+        match caller(shared, limits, request, client).await {
+            Ok(known) => identity = known,
+            Err(refused) => return refused,
         }
-        Per::Client | Per::User | Per::ApiKey => {
-            let is_judged = match credentials(request.headers()) {
-                Credentials::Token(_) if policy.per == Per::ApiKey => return limiter.take(policy, ip),
-                Credentials::Token(token) => shared.verifier.remembers(token),
-                Credentials::ApiKey(key) => shared.api_keys.remembers(key).await,
-                Credentials::None | Credentials::Unclear(_) => return limiter.take(policy, ip),
-            };
-            // What was never seen costs cryptography or a question, and an address that has used up its limit gets none.
-            if !is_judged {
-                let standing = limiter.peek(policy, ip);
-                if !standing.passes() {
-                    return standing;
-                }
-            }
-            match identify(shared, request).await {
-                Identity::Known(principal) if policy.per == Per::ApiKey => {
-                    limiter.take(policy, Subject::Text(principal.session_id.0.as_bytes()))
-                }
-                Identity::Known(principal) => match &principal.subject {
-                    crate::kernel::Subject::User(id) => limiter.take(policy, Subject::User(*id)),
-                    crate::kernel::Subject::Client(id) => limiter.take(policy, Subject::Text(id.as_bytes())),
-                },
-                Identity::Anonymous | Identity::Refused(_) => limiter.take(policy, ip),
-            }
+    }
+    let mut subjects = [Subject::Everybody; MOST_POLICIES];
+    for (subject, policy) in subjects.iter_mut().zip(&limits.policies) {
+        *subject = subject_of(policy, request, client, identity.as_deref());
+    }
+    shared.limiter.take(limits, &subjects).await
+}
+
+/// Who sends the request, for policies that go by it; or the refusal of an address that has used up its limit.
+async fn caller(
+    shared: &Shared,
+    limits: &Limits,
+    request: &ServiceRequest,
+    client: &Client,
+) -> Result<Option<Arc<Principal>>, Decision> {
+    let only_keys = || limits.policies.iter().all(|policy| !matches!(policy.per, Per::Client | Per::User));
+    let is_judged = match credentials(request.headers()) {
+        Credentials::Token(_) if only_keys() => return Ok(None),
+        Credentials::Token(token) => remembers(shared, request, token),
+        Credentials::ApiKey(key) => shared.api_keys.remembers(key).await,
+        Credentials::None | Credentials::Unclear(_) => return Ok(None),
+    };
+    // What was never seen costs cryptography or a question, and an address that has used up its limit gets none.
+    if !is_judged {
+        let mut decision = Decision::default();
+        for (number, policy) in limits.policies.iter().enumerate() {
+            let subject = subject_of(policy, request, client, None);
+            decision.tell(number, &shared.limiter.peek(policy, subject));
         }
+        if !decision.passes() {
+            return Err(decision);
+        }
+    }
+    match identify(shared, request).await {
+        Identity::Known(principal) => Ok(Some(principal)),
+        Identity::Anonymous | Identity::Refused(_) => Ok(None),
+    }
+}
+
+/// Whose count a request goes to. The address stands in for what it does not say.
+fn subject_of<'a>(
+    policy: &Policy,
+    request: &'a ServiceRequest,
+    client: &Client,
+    principal: Option<&'a Principal>,
+) -> Subject<'a> {
+    let ip = Subject::Ip(client.ip);
+    match (&policy.per, principal) {
+        (Per::Ip, _) => ip,
+        (Per::Route, _) => Subject::Everybody,
+        (Per::Header(name), _) => request.headers().get(name).map_or(ip, |value| Subject::Text(value.as_bytes())),
+        (Per::ApiKey, Some(principal)) if matches!(credentials(request.headers()), Credentials::ApiKey(_)) => {
+            Subject::Text(principal.session_id.0.as_bytes())
+        }
+        (Per::Client | Per::User, Some(principal)) => match &principal.subject {
+            crate::kernel::Subject::User(id) => Subject::User(*id),
+            crate::kernel::Subject::Client(id) => Subject::Text(id.as_bytes()),
+        },
+        (Per::Client | Per::User | Per::ApiKey, _) => ip,
     }
 }
 
@@ -68,9 +105,31 @@ async fn identify(shared: &Shared, request: &ServiceRequest) -> Identity {
     if let Some(identity) = request.extensions().get::<Identity>() {
         return identity.clone();
     }
-    let identity = platform_authenticate(request.headers(), &shared.verifier, &shared.api_keys).await;
+    let issuers = request.extensions().get::<Arc<Acceptance>>().cloned();
+    let identity = match issuers {
+        Some(issuers) => authenticate_by(&issuers, shared, request).await,
+        None => platform_authenticate(request.headers(), &shared.verifier, &shared.api_keys).await,
+    };
     request.extensions_mut().insert(identity.clone());
     identity
+}
+
+/// Judges the credentials where the route does not take ours alone.
+async fn authenticate_by(issuers: &Acceptance, shared: &Shared, request: &ServiceRequest) -> Identity {
+    let judged = match credentials(request.headers()) {
+        Credentials::Token(token) => issuers.verify(token, &shared.verifier).await,
+        Credentials::ApiKey(_) if !issuers.own => Err(TokenFault::Invalid("API keys are not taken here")),
+        _ => return platform_authenticate(request.headers(), &shared.verifier, &shared.api_keys).await,
+    };
+    judged.map_or_else(Identity::Refused, Identity::Known)
+}
+
+/// Whether this very token was verified before, by whom the route takes.
+fn remembers(shared: &Shared, request: &ServiceRequest, token: &str) -> bool {
+    match request.extensions().get::<Arc<Acceptance>>() {
+        Some(issuers) => issuers.remembers(token, &shared.verifier),
+        None => shared.verifier.remembers(token),
+    }
 }
 
 /// Who sends the request, where the route looks.

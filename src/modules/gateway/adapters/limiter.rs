@@ -4,6 +4,8 @@
 //! old; a key that is asked for moves to the young one. So what is forgotten is what was not asked for longest, memory
 //! has a bound, and nothing has to be swept.
 
+mod shared;
+
 use std::{
     collections::{HashMap, hash_map::RandomState},
     fmt,
@@ -16,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::HeaderName;
 use governor::{
     Quota, RateLimiter,
     clock::Clock as _,
@@ -24,7 +26,11 @@ use governor::{
     state::{InMemoryState, NotKeyed},
 };
 
-use super::balance::hash_bytes;
+use self::shared::Lease;
+use super::{
+    balance::hash_bytes,
+    limits::{Decision, Limits, MOST_POLICIES, Verdict},
+};
 use crate::{
     kernel::{
         Clock, UserId,
@@ -32,9 +38,10 @@ use crate::{
         units::{Rate, Window},
     },
     modules::gateway::{
-        config::RateLimitConfig,
+        config::{LimitMode, RateLimitConfig},
         domain::window::{Counts, Limit, Standing},
     },
+    platform::shared_counts::SharedCounts,
 };
 
 const SHARDS: usize = 64;
@@ -70,15 +77,16 @@ impl Per {
     }
 }
 
-/// One limit, compiled. Routes without one of their own share the gateway's, and its counts.
+/// One limit, compiled.
 pub(super) struct Policy {
     pub(super) name: String,
     pub(super) per: Per,
     id: u64,
     limit: Limit,
     pace: Option<Quota>,
-    /// `RateLimit-Policy`, which is the same in every answer.
-    pub(super) header: HeaderValue,
+    mode: LimitMode,
+    /// What its counts are known by in every instance.
+    seed: String,
     pub(super) allowed: metrics::Counter,
     pub(super) limited: metrics::Counter,
 }
@@ -94,11 +102,9 @@ impl fmt::Debug for Policy {
 }
 
 impl Policy {
-    /// Compiles a limit. `name` is a route's, of plain characters; `id` tells policies apart.
-    pub(super) fn compile(id: u64, name: &str, config: &RateLimitConfig) -> Result<Self, ValueFault> {
-        let window_secs = config.limit.window.secs();
-        let limit = Limit::new(config.limit.count, window_secs);
-        let header = format!("\"{name}\";q={};w={window_secs}", limit.count());
+    /// Compiles a limit. `name` is a route's, of plain characters; `owner` tells policies apart.
+    pub(super) fn compile(owner: &str, name: &str, config: &RateLimitConfig) -> Result<Self, ValueFault> {
+        let limit = Limit::new(config.limit.count, config.limit.window.secs());
         let decision = |decision: &'static str| metrics::counter!("rate_limit_decisions_total", "policy" => name.to_owned(), "decision" => decision);
         let (allowed, limited) = (decision("allowed"), decision("limited"));
         allowed.absolute(0);
@@ -106,24 +112,24 @@ impl Policy {
         Ok(Self {
             name: name.to_owned(),
             per: Per::parse(&config.per)?,
-            id,
+            id: policy_id(owner, config),
             limit,
             pace: config.pace.and_then(quota),
-            header: HeaderValue::from_str(&header).map_err(|_| ValueFault::new("invalid-name", "not a plain name"))?,
+            mode: config.mode,
+            seed: format!("{owner} {} {} ", config.per, limit.window().as_secs()),
             allowed,
             limited,
         })
     }
 
-    /// `RateLimit` for a standing.
-    pub(super) fn state_header(&self, standing: &Standing) -> Option<HeaderValue> {
-        let text = format!("\"{}\";r={};t={}", self.name, standing.remaining, whole_seconds(standing.reset));
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
+    /// What stands in `RateLimit-Policy`.
+    pub(super) fn told(&self) -> String {
+        format!("\"{}\";q={};w={}", self.name, self.limit.count(), self.limit.window().as_secs())
     }
 }
 
 /// What tells a policy from others: whose it is and what it says, so that its counts go on when it is loaded again.
-pub(super) fn policy_id(owner: &str, config: &RateLimitConfig) -> u64 {
+fn policy_id(owner: &str, config: &RateLimitConfig) -> u64 {
     let said = format!("{}\n{:?}\n{:?}", config.per, config.limit, config.pace);
     hash_bytes(format!("{owner}\n{said}").as_bytes())
 }
@@ -143,32 +149,13 @@ fn quota(rate: Rate) -> Option<Quota> {
 }
 
 /// Whose count a request goes to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) enum Subject<'a> {
     Ip(IpAddr),
     User(UserId),
     Text(&'a [u8]),
+    #[default]
     Everybody,
-}
-
-/// What the limiter says of a request.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Decision {
-    pub(super) standing: Standing,
-    /// Not the window but the pace is exceeded, for so long.
-    pub(super) paced: Option<Duration>,
-}
-
-impl Decision {
-    /// Whether the request passes.
-    pub(super) fn passes(&self) -> bool {
-        self.standing.passes && self.paced.is_none()
-    }
-
-    /// When a refused request is worth another try.
-    pub(super) fn retry_after(&self) -> Duration {
-        self.paced.unwrap_or(self.standing.reset)
-    }
 }
 
 /// The counts of this process.
@@ -178,6 +165,8 @@ pub(super) struct Limiter {
     shards: Vec<Mutex<Generations>>,
     /// The most keys in one generation of one shard.
     generation: AtomicUsize,
+    /// The counts of all instances, where they are shared.
+    shared: Option<Arc<dyn SharedCounts>>,
 }
 
 type Pacer = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
@@ -186,6 +175,28 @@ type Pacer = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration
 struct Entry {
     counts: Counts,
     pacer: Option<Box<Pacer>>,
+    /// The other instances have used the limit up until then.
+    shut_until: Duration,
+    lease: Option<Box<Lease>>,
+}
+
+impl Entry {
+    /// What the window lets through.
+    fn window(&self, policy: &Policy, now: Duration) -> Standing {
+        if now < self.shut_until {
+            return Standing { passes: false, remaining: 0, reset: self.shut_until.saturating_sub(now) };
+        }
+        self.counts.peek(&policy.limit, now)
+    }
+
+    /// What window and pace let through. Only the pace notes that it was asked.
+    fn look(&mut self, policy: &Policy, ticks: &Ticks, now: Duration) -> Verdict {
+        let standing = self.window(policy, now);
+        let (true, Some(quota)) = (standing.passes, policy.pace) else { return Verdict { standing, paced: None } };
+        let new = || Box::new(RateLimiter::direct_with_clock(quota, ticks.clone()));
+        let checked = self.pacer.get_or_insert_with(new).check();
+        Verdict { standing, paced: checked.err().map(|until| until.wait_time_from(now)) }
+    }
 }
 
 type Keys = HashMap<u64, Entry, BuildHasherDefault<Hashed>>;
@@ -198,10 +209,10 @@ struct Generations {
 
 impl Limiter {
     /// A limiter that remembers at most `keys` keys.
-    pub(super) fn new(keys: usize, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(keys: usize, clock: Arc<dyn Clock>, shared: Option<Arc<dyn SharedCounts>>) -> Self {
         let ticks = Ticks { started: clock.monotonic(), clock };
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Self { ticks, hasher: RandomState::new(), shards, generation: AtomicUsize::new(generation(keys)) }
+        Self { ticks, hasher: RandomState::new(), shards, generation: AtomicUsize::new(generation(keys)), shared }
     }
 
     /// Remembers at most `keys` keys from now on.
@@ -209,31 +220,61 @@ impl Limiter {
         self.generation.store(generation(keys), Ordering::Relaxed);
     }
 
-    /// Counts a request of `subject`, if it passes.
-    pub(super) fn take(&self, policy: &Policy, subject: Subject<'_>) -> Decision {
+    /// Counts a request if all policies let it through; one that is refused counts with none. `subjects` are whose count it
+    /// goes to, policy by policy.
+    pub(super) async fn take(&self, limits: &Limits, subjects: &[Subject<'_>; MOST_POLICIES]) -> Decision {
         let now = self.ticks.now();
-        self.with_entry(policy, subject, |entry| {
-            let before = entry.counts.peek(&policy.limit, now);
-            if !before.passes {
-                return Decision { standing: before, paced: None };
-            }
-            if let Some(quota) = policy.pace {
-                let new = || Box::new(RateLimiter::direct_with_clock(quota, self.ticks.clone()));
-                if let Err(until) = entry.pacer.get_or_insert_with(new).check() {
-                    return Decision { standing: before, paced: Some(until.wait_time_from(now)) };
-                }
-            }
-            Decision { standing: entry.counts.take(&policy.limit, now), paced: None }
-        })
+        match &self.shared {
+            Some(shared) if shared.is_there() => Box::pin(self.take_shared(&**shared, limits, subjects, now)).await,
+            _ => self.take_local(limits, subjects, now),
+        }
     }
 
-    /// The same without counting, and without the pace.
-    pub(super) fn peek(&self, policy: &Policy, subject: Subject<'_>) -> Decision {
+    /// Decides with what this process has let through.
+    fn take_local(&self, limits: &Limits, subjects: &[Subject<'_>; MOST_POLICIES], now: Duration) -> Decision {
+        if let [policy] = &*limits.policies {
+            let verdict = self.with_entry(policy, subjects[0], |entry| {
+                let before = entry.look(policy, &self.ticks, now);
+                if before.passes() {
+                    Verdict { standing: entry.counts.take(&policy.limit, now), paced: None }
+                } else {
+                    before
+                }
+            });
+            return Decision::of(0, &verdict);
+        }
+        let mut decision = self.look(limits, subjects, now);
+        if !decision.passes() {
+            return decision;
+        }
+        for (number, policy) in limits.policies.iter().enumerate() {
+            let standing = self.with_entry(policy, subjects[number], |entry| entry.counts.take(&policy.limit, now));
+            decision.tell(number, &Verdict { standing, paced: None });
+            if !standing.passes {
+                // Another request was quicker: what was counted before is taken back.
+                for (policy, subject) in limits.policies[..number].iter().zip(subjects) {
+                    self.with_entry(policy, *subject, |entry| entry.counts.undo(&policy.limit, now));
+                }
+                return decision;
+            }
+        }
+        decision
+    }
+
+    /// What each policy says, without counting.
+    fn look(&self, limits: &Limits, subjects: &[Subject<'_>; MOST_POLICIES], now: Duration) -> Decision {
+        let mut decision = Decision::default();
+        for (number, policy) in limits.policies.iter().enumerate() {
+            let verdict = self.with_entry(policy, subjects[number], |entry| entry.look(policy, &self.ticks, now));
+            decision.tell(number, &verdict);
+        }
+        decision
+    }
+
+    /// What the window of one policy says, without counting and without the pace.
+    pub(super) fn peek(&self, policy: &Policy, subject: Subject<'_>) -> Verdict {
         let now = self.ticks.now();
-        self.with_entry(policy, subject, |entry| Decision {
-            standing: entry.counts.peek(&policy.limit, now),
-            paced: None,
-        })
+        self.with_entry(policy, subject, |entry| Verdict { standing: entry.window(policy, now), paced: None })
     }
 
     fn with_entry<T>(&self, policy: &Policy, subject: Subject<'_>, use_it: impl FnOnce(&mut Entry) -> T) -> T {
@@ -327,13 +368,18 @@ mod tests {
 
     fn limiter(keys: usize) -> (Limiter, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
-        (Limiter::new(keys, clock.clone()), clock)
+        (Limiter::new(keys, clock.clone(), None), clock)
     }
 
-    fn policy(limit: &str, pace: Option<&str>) -> Policy {
+    fn limits(limit: &str, pace: Option<&str>) -> Limits {
         let pace = pace.map(|pace| pace.parse().unwrap());
-        let config = RateLimitConfig { limit: limit.parse().unwrap(), per: "ip".to_owned(), pace };
-        Policy::compile(1, "default", &config).unwrap()
+        let config =
+            RateLimitConfig { limit: limit.parse().unwrap(), per: "ip".to_owned(), pace, mode: LimitMode::Exact };
+        Limits::compile("", "default", &[config]).unwrap()
+    }
+
+    fn take(limiter: &Limiter, limits: &Limits, subject: Subject<'_>) -> Decision {
+        limiter.take_local(limits, &[subject; MOST_POLICIES], limiter.ticks.now())
     }
 
     fn ip(text: &str) -> Subject<'static> {
@@ -343,49 +389,74 @@ mod tests {
     #[test]
     fn the_sixty_first_is_refused_and_others_are_not() {
         let (limiter, clock) = limiter(1000);
-        let policy = policy("60/minute", None);
-        assert!((0..60).all(|_| limiter.take(&policy, ip("192.0.2.1")).passes()));
-        let refused = limiter.take(&policy, ip("192.0.2.1"));
+        let limits = limits("60/minute", None);
+        assert!((0..60).all(|_| take(&limiter, &limits, ip("192.0.2.1")).passes()));
+        let refused = take(&limiter, &limits, ip("192.0.2.1"));
         assert!(!refused.passes());
-        assert!(limiter.take(&policy, ip("192.0.2.2")).passes());
+        assert!(take(&limiter, &limits, ip("192.0.2.2")).passes());
         clock.advance(refused.retry_after());
-        assert!(limiter.take(&policy, ip("192.0.2.1")).passes());
+        assert!(take(&limiter, &limits, ip("192.0.2.1")).passes());
     }
 
     #[test]
     fn an_ipv6_network_is_one_client() {
         let (limiter, _) = limiter(1000);
-        let policy = policy("1/minute", None);
-        assert!(limiter.take(&policy, ip("2001:db8::1")).passes());
-        assert!(!limiter.take(&policy, ip("2001:db8::2")).passes());
-        assert!(limiter.take(&policy, ip("2001:db8:0:1::1")).passes());
+        let limits = limits("1/minute", None);
+        assert!(take(&limiter, &limits, ip("2001:db8::1")).passes());
+        assert!(!take(&limiter, &limits, ip("2001:db8::2")).passes());
+        assert!(take(&limiter, &limits, ip("2001:db8:0:1::1")).passes());
     }
 
     #[test]
     fn the_pace_smooths_and_costs_no_count() {
         let (limiter, clock) = limiter(1000);
-        let policy = policy("100/minute", Some("2/second"));
-        assert!(limiter.take(&policy, ip("192.0.2.1")).passes());
-        assert!(limiter.take(&policy, ip("192.0.2.1")).passes());
-        let paced = limiter.take(&policy, ip("192.0.2.1"));
-        assert_eq!(paced.paced, Some(Duration::from_millis(500)));
-        assert_eq!(paced.standing.remaining, 98);
+        let limits = limits("100/minute", Some("2/second"));
+        assert!(take(&limiter, &limits, ip("192.0.2.1")).passes());
+        assert!(take(&limiter, &limits, ip("192.0.2.1")).passes());
+        let paced = take(&limiter, &limits, ip("192.0.2.1"));
+        assert_eq!((paced.passes(), paced.retry_after()), (false, Duration::from_millis(500)));
+        assert_eq!(paced.standing(0).remaining, 98);
         clock.advance(Duration::from_millis(500));
-        assert!(limiter.take(&policy, ip("192.0.2.1")).passes());
+        assert!(take(&limiter, &limits, ip("192.0.2.1")).passes());
     }
 
     #[test]
     fn memory_is_bounded_and_the_busy_are_remembered() {
         let (limiter, _) = limiter(SHARDS * 8);
-        let policy = policy("5/minute", None);
+        let limits = limits("5/minute", None);
         let busy = ip("192.0.2.1");
-        assert!((0..5).all(|_| limiter.take(&policy, busy).passes()));
+        assert!((0..5).all(|_| take(&limiter, &limits, busy).passes()));
         for number in 0..100_000u32 {
-            limiter.take(&policy, Subject::Ip(IpAddr::V4(number.into())));
-            assert!(!limiter.peek(&policy, busy).passes());
+            take(&limiter, &limits, Subject::Ip(IpAddr::V4(number.into())));
+            assert!(!limiter.peek(&limits.policies[0], busy).passes());
         }
         let kept: usize =
             limiter.shards.iter().map(|shard| shard.lock().unwrap()).map(|g| g.young.len() + g.old.len()).sum();
         assert!(kept <= SHARDS * 8);
+    }
+
+    #[test]
+    fn a_request_that_one_policy_refuses_counts_with_none() {
+        let (limiter, _) = limiter(1000);
+        let config = |limit: &str, per: &str| RateLimitConfig {
+            limit: limit.parse().unwrap(),
+            per: per.to_owned(),
+            pace: None,
+            mode: LimitMode::Exact,
+        };
+        let limits = Limits::compile("r", "r", &[config("2/minute", "ip"), config("3/hour", "route")]).unwrap();
+        assert_eq!(limits.header, "\"r\";q=2;w=60, \"r:2\";q=3;w=3600");
+        let take = |address: &str| {
+            let subjects = [ip(address), Subject::Everybody, Subject::Everybody, Subject::Everybody];
+            limiter.take_local(&limits, &subjects, limiter.ticks.now())
+        };
+        assert!(take("192.0.2.1").passes() && take("192.0.2.1").passes());
+        let refused = take("192.0.2.1");
+        assert!(refused.refused_by(0) && !refused.refused_by(1));
+        assert_eq!(limits.state_header(&refused).unwrap(), "\"r\";r=0;t=60, \"r:2\";r=1;t=3600");
+        assert!(take("192.0.2.2").passes(), "the refused one did not count with the route");
+        let refused = take("192.0.2.2");
+        assert!(!refused.refused_by(0) && refused.refused_by(1));
+        assert_eq!(refused.standing(0).remaining, 1, "nor this one with the address");
     }
 }

@@ -7,12 +7,17 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use futures_util::future::{join, join_all};
 use ipnet::IpNet;
 use tokio::task::JoinHandle;
 
 use super::{
+    breakers,
+    cache::Cache,
     compile::{Surroundings, compile},
-    health,
+    compression::Compression,
+    dns::{self, Lookups},
+    explain, health,
     limiter::Limiter,
     pipeline::Shared,
     policies::Cors,
@@ -20,8 +25,8 @@ use super::{
 };
 use crate::{
     kernel::{Clock, Random, SettingFault, units::ByteSize},
-    modules::gateway::{GatewayConfig, RoleRoute, open_paths},
-    platform::{http::api_keys::ApiKeys, tokens::TokenVerifier},
+    modules::gateway::{GatewayConfig, Instances, RoleRoute, open_paths},
+    platform::{http::api_keys::ApiKeys, siblings::SiblingSigner, tokens::TokenVerifier},
 };
 
 /// What stays as it is, however often the configuration is loaded anew.
@@ -31,8 +36,12 @@ pub(super) struct Ground {
     pub(super) roles: Vec<RoleRoute>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
+    /// What is kept of answers.
+    pub(super) cache: Arc<Cache>,
+    pub(super) signer: Option<SiblingSigner>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    pub(super) instances: Instances,
     /// When the gateway's own time begins.
     pub(super) started: Instant,
     /// What clients speak with the listener: `http` or `https`.
@@ -44,11 +53,13 @@ pub(super) struct Ground {
 /// The running configuration.
 pub(super) struct Live {
     ground: Ground,
-    current: ArcSwap<Shared>,
+    current: Arc<ArcSwap<Shared>>,
     checks: Mutex<Vec<Check>>,
+    /// Hears of breakers that opened at other instances.
+    news: Option<JoinHandle<()>>,
 }
 
-/// The health checks of one upstream.
+/// What goes on beside the requests of one upstream: health checks, and lookups of names.
 struct Check {
     upstream: Arc<Upstream>,
     task: JoinHandle<()>,
@@ -58,8 +69,20 @@ impl Live {
     /// Compiles the first configuration and begins its health checks.
     pub(super) fn start(ground: Ground, config: &GatewayConfig) -> Result<Self, Vec<SettingFault>> {
         let shared = Arc::new(ground.build(config, None)?);
-        let checks = checks(Vec::new(), &shared.upstreams);
-        Ok(Self { ground, current: ArcSwap::new(shared), checks: Mutex::new(checks) })
+        let checks = checks(Vec::new(), &shared);
+        shared.issuers.iter().for_each(|issuer| issuer.begin());
+        let current = Arc::new(ArcSwap::new(shared));
+        let news = ground.instances.breakers.as_ref().map(|news| breakers::listen(&**news, current.clone()));
+        Ok(Self { ground, current, checks: Mutex::new(checks), news })
+    }
+
+    /// Looks names up for the first time, so that the first request finds targets.
+    pub(super) async fn look_up_names(&self) {
+        let current = self.current();
+        let Some(lookups) = &current.lookups else { return };
+        let names =
+            current.upstreams.iter().flat_map(|upstream| upstream.names.iter().map(move |name| (upstream, name)));
+        join_all(names.map(|(upstream, name)| dns::first(upstream, name, lookups))).await;
     }
 
     /// What a request that comes now is served by.
@@ -84,7 +107,10 @@ impl Live {
         for upstream in &next.upstreams {
             upstream.show_breaker();
         }
-        *running = checks(std::mem::take(&mut *running), &next.upstreams);
+        for issuer in &next.issuers {
+            issuer.begin();
+        }
+        *running = checks(std::mem::take(&mut *running), &next);
         Ok(())
     }
 
@@ -92,6 +118,9 @@ impl Live {
     pub(super) fn end(&self) -> Vec<JoinHandle<()>> {
         let checks: Vec<Check> = self.checks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
         let tasks: Vec<_> = checks.into_iter().map(|check| check.task).collect();
+        if let Some(news) = &self.news {
+            news.abort();
+        }
         for task in &tasks {
             task.abort();
         }
@@ -109,37 +138,69 @@ impl Ground {
             random: self.random.clone(),
             started: self.started,
             before: before.map_or(&[], |before| &before.upstreams),
+            issuers_before: before.map_or(&[], |before| &before.issuers),
         };
         let compiled = compile(config, &around)?;
+        let routes = compiled.table.routes().iter();
+        let summaries = routes.map(|route| explain::summarise(route, &compiled, config)).collect();
         let limiter = match before {
             Some(before) => before.limiter.clone(),
-            None => Arc::new(Limiter::new(config.rate_limit_keys, self.clock.clone())),
+            None => {
+                let counts = self.instances.counts.clone();
+                Arc::new(Limiter::new(config.rate_limit_keys, self.clock.clone(), counts))
+            }
         };
+        for upstream in &compiled.upstreams {
+            if let Some(news) = &self.instances.breakers {
+                breakers::tell(upstream, news);
+            }
+        }
+        let lookups = compiled.upstreams.iter().any(|upstream| !upstream.names.is_empty());
+        let lookups = lookups.then(|| Lookups::new(&config.dns)).transpose();
+        let lookups = lookups.map_err(|error| vec![SettingFault::new("gateway.dns", error)])?;
         Ok(Shared {
             table: compiled.table,
             upstreams: compiled.upstreams,
+            issuers: compiled.issuers,
+            summaries,
             limiter,
+            cache: self.cache.clone(),
             verifier: self.verifier.clone(),
             api_keys: self.api_keys.clone(),
+            signer: self.signer.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             cors: config.cors.as_ref().map(Cors::compile),
             security_headers: config.security_headers,
             scheme: self.scheme,
+            compression: config.compression.as_ref().map(Compression::compile),
+            lookups: lookups.map(Arc::new),
+            clock: self.clock.clone(),
         })
     }
 }
 
 /// The checks of these upstreams: those that run go on, others begin, and those of upstreams that are gone end.
-fn checks(running: Vec<Check>, upstreams: &[Arc<Upstream>]) -> Vec<Check> {
+fn checks(running: Vec<Check>, shared: &Shared) -> Vec<Check> {
+    let upstreams = &shared.upstreams;
     let (mut kept, gone): (Vec<_>, Vec<_>) =
         running.into_iter().partition(|check| upstreams.iter().any(|upstream| Arc::ptr_eq(upstream, &check.upstream)));
     for check in gone {
         check.task.abort();
     }
-    for upstream in upstreams.iter().filter(|upstream| upstream.health.is_some()) {
+    for upstream in upstreams.iter().filter(|upstream| upstream.health.is_some() || !upstream.names.is_empty()) {
         if !kept.iter().any(|check| Arc::ptr_eq(upstream, &check.upstream)) {
-            kept.push(Check { upstream: upstream.clone(), task: tokio::spawn(health::watch(upstream.clone())) });
+            kept.push(Check {
+                upstream: upstream.clone(),
+                task: tokio::spawn(beside(upstream.clone(), shared.lookups.clone())),
+            });
         }
     }
     kept
+}
+
+/// What goes on beside the requests of an upstream, for ever.
+async fn beside(upstream: Arc<Upstream>, lookups: Option<Arc<Lookups>>) {
+    let names =
+        upstream.names.iter().filter_map(|name| Some(dns::watch(upstream.clone(), name.clone(), lookups.clone()?)));
+    join(health::watch(upstream.clone()), join_all(names)).await;
 }

@@ -1,6 +1,6 @@
 //! The request that a target gets: serialised anew from what the client sent, cleaned, with what only the gateway knows.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, rc::Rc};
 
 use actix_web::{dev::RequestHead, http::header as front};
 use http::{
@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     kernel::Principal,
-    platform::http::{RequestContext, Wire, address::address_text},
+    platform::{
+        http::{RequestContext, Wire, address::address_text},
+        siblings::{ASSERTION, SiblingSigner},
+    },
 };
 
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
@@ -30,6 +33,7 @@ const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 const X_USER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
 const X_USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
 const X_USER_SCOPES: HeaderName = HeaderName::from_static("x-user-scopes");
+const X_REQUEST_DEADLINE: HeaderName = HeaderName::from_static("x-request-deadline");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// How this gateway calls itself in `Via` (RFC 9110 §7.6.3).
@@ -50,6 +54,10 @@ pub(super) struct Outgoing<'a> {
     pub(super) host: &'a str,
     /// Whether an API key may go on, because a role of ours judges it.
     pub(super) keeps_api_key: bool,
+    /// Until when somebody waits for the answer, as a header says it.
+    pub(super) deadline: Option<String>,
+    /// Tells a role of ours, by its name, that the request comes from the gateway.
+    pub(super) assertion: Option<(&'a SiblingSigner, &'a str)>,
     /// The body, until it was sent.
     pub(super) body: RefCell<Option<RequestBody>>,
     pub(super) progress: Option<Rc<Progress>>,
@@ -72,12 +80,22 @@ impl Outgoing<'_> {
             || self.head.headers.contains_key("idempotency-key")
     }
 
+    /// Whether the request changes nothing (RFC 9110 §9.2.1).
+    pub(super) fn is_safe(&self) -> bool {
+        matches!(self.head.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY")
+    }
+
     /// The request for a target; takes the body.
     pub(super) fn request(&self, target: &Target) -> Option<Request<RequestBody>> {
         let body = match self.progress {
             Some(_) => self.body.borrow_mut().take()?,
             None => RequestBody::Empty,
         };
+        self.request_with(target, body)
+    }
+
+    /// The same with another body.
+    pub(super) fn request_with(&self, target: &Target, body: RequestBody) -> Option<Request<RequestBody>> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::from_bytes(self.head.method.as_str().as_bytes()).ok()?;
         *request.uri_mut() = self.uri(target)?;
@@ -86,6 +104,7 @@ impl Outgoing<'_> {
         headers.insert(header::HOST, target.authority.clone());
         self.copy(headers);
         self.add(headers);
+        self.assert(headers);
         if let Some(h2) = &target.endpoint.h2 {
             self.speak_h2(&mut request, h2)?;
         }
@@ -163,6 +182,7 @@ impl Outgoing<'_> {
         if let Some(certificate) = &self.client_certificate {
             set(CLIENT_CERT, Some(certificate.clone()));
         }
+        set(X_REQUEST_DEADLINE, self.deadline.as_deref().and_then(text));
         if let Some(principal) = self.principal {
             set(X_USER_ID, text(&principal.subject.to_string()));
             let email = principal.email.as_deref();
@@ -180,6 +200,20 @@ impl Outgoing<'_> {
             {
                 headers.insert(name, value);
             }
+        }
+    }
+
+    /// That it is the gateway who asks, and for whom.
+    fn assert(&self, headers: &mut http::HeaderMap) {
+        let Some((signer, role)) = self.assertion else { return };
+        // As the role sees it, whatever stands before it in the role's address.
+        let target = match self.head.uri.query() {
+            Some(query) => Cow::Owned(format!("{}?{query}", self.path)),
+            None => Cow::Borrowed(self.path),
+        };
+        let assertion = signer.sign(role, self.head.method.as_str(), &target, Some(self.context.client_ip));
+        if let Some(value) = assertion.and_then(|text| HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()) {
+            headers.insert(HeaderName::from_static(ASSERTION), value);
         }
     }
 

@@ -1,11 +1,6 @@
 //! The way of a request through the front door, from top to bottom.
 
-use std::{
-    borrow::Cow,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError as _,
@@ -16,10 +11,18 @@ use actix_web::{
 };
 
 use super::{
+    cache::{self, Cache},
     checks,
+    compression::Compression,
+    deadline::{self, Deadline},
+    dns::Lookups,
+    explain::RouteSummary,
     hygiene::value_to_back,
     identity,
-    limiter::{Limiter, Policy},
+    issuers::Issuer,
+    limiter::Limiter,
+    limits::{Decision, Limits},
+    mirror,
     outgoing::Outgoing,
     policies::{Cors, add_security_headers},
     pool::Pool,
@@ -28,12 +31,14 @@ use super::{
     request_body::RequestBody,
     rewrite,
     route::{Destination, Route},
+    split::Comer,
     table::{Found, Table},
     trailers, upgrade,
     upstream::Upstream,
 };
 use crate::{
-    modules::gateway::domain::{path::canonical, window::Standing},
+    kernel::Clock,
+    modules::gateway::domain::path::canonical,
     platform::{
         http::{
             Problem, RequestContext, RouteLabel, Wire,
@@ -41,6 +46,7 @@ use crate::{
             api_keys::ApiKeys,
             problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NO_ROUTE, RATE_LIMITED},
         },
+        siblings::SiblingSigner,
         tokens::TokenVerifier,
     },
 };
@@ -49,22 +55,34 @@ use crate::{
 pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
+    pub(super) issuers: Vec<Arc<Issuer>>,
+    /// The routes, for operators.
+    pub(super) summaries: Vec<RouteSummary>,
     pub(super) limiter: Arc<Limiter>,
+    pub(super) cache: Arc<Cache>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
+    /// Tells roles in other processes that a request comes from here.
+    pub(super) signer: Option<SiblingSigner>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
     pub(super) cors: Option<Cors>,
     pub(super) security_headers: bool,
     /// `http` or `https`: what the listener speaks.
     pub(super) scheme: &'static str,
+    pub(super) compression: Option<Compression>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// For targets by name, where there are any.
+    pub(super) lookups: Option<Arc<Lookups>>,
 }
 
 /// What is known on the way and needed for the answer, whoever gives it.
 #[derive(Default)]
 struct Passage {
     route: Option<Arc<Route>>,
-    limit: Option<(Arc<Policy>, Standing)>,
+    limit: Option<(Arc<Limits>, Decision)>,
     response_headers: Vec<(header::HeaderName, header::HeaderValue)>,
+    /// Makes the client known to a split.
+    cookie: Option<header::HeaderValue>,
     /// The answer is one to a preflight for this method.
     preflight: Option<header::HeaderValue>,
     /// The request asks for another protocol: what follows it is no request.
@@ -93,7 +111,16 @@ where
     let client = checks::Client::of(&request, &shared.trusted_proxies, shared.scheme);
     let origin = shared.cors.as_ref().and_then(|cors| cors.allowed(request.headers().get(header::ORIGIN)?));
     let mut passage = Passage::default();
+    let wanted = shared
+        .compression
+        .as_ref()
+        .map(|compression| (compression.wanted(request.method(), request.headers()), compression));
     let way = pass(&shared, &pool, &mut request, &client, &mut passage).await;
+    let wanted = wanted.filter(|_| passage.is_compressible());
+    let compress = |response| match wanted {
+        None => response,
+        Some((wanted, compression)) => compression.apply(response, wanted),
+    };
     let preflight = passage.preflight.take().map(|method| (request.headers().clone(), method));
     let upgrade = passage.upgrade;
     let finish = |headers: &mut header::HeaderMap| passage.finish(&shared, headers, origin, preflight, client.scheme);
@@ -107,7 +134,8 @@ where
                 Ok(Ok(response)) => {
                     let mut response = response.map_into_boxed_body();
                     finish(response.headers_mut());
-                    return Ok(response);
+                    let (request, response) = response.into_parts();
+                    return Ok(ServiceResponse::new(request, compress(response)));
                 }
                 Ok(Err(error)) => error,
                 Err(_) => Problem::new(&UPSTREAM_TIMEOUT, "the answer took too long").into(),
@@ -122,7 +150,7 @@ where
             if upgrade && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
-            Ok(request.into_response(response))
+            Ok(request.into_response(compress(response)))
         }
         Err(problem) => {
             let mut response = problem.error_response();
@@ -137,6 +165,13 @@ where
 }
 
 impl Passage {
+    /// Whether answers may be compressed: not those of `auth`, whose secrets must not meet what the client chose in one
+    /// compressed text, nor where the route says so.
+    fn is_compressible(&self) -> bool {
+        let Some(route) = &self.route else { return true };
+        !route.shaping.uncompressed && &*route.name != crate::kernel::Role::Auth.as_str()
+    }
+
     /// What every answer gets, whoever gives it.
     fn finish(
         self,
@@ -146,9 +181,9 @@ impl Passage {
         preflight: Option<(header::HeaderMap, header::HeaderValue)>,
         scheme: &str,
     ) {
-        if let Some((policy, standing)) = &self.limit {
-            headers.insert(RATE_LIMIT_POLICY, policy.header.clone());
-            if let Some(state) = policy.state_header(standing) {
+        if let Some((limits, decision)) = &self.limit {
+            headers.insert(RATE_LIMIT_POLICY, limits.header.clone());
+            if let Some(state) = limits.state_header(decision) {
                 headers.insert(RATE_LIMIT, state);
             }
         }
@@ -160,6 +195,12 @@ impl Passage {
         }
         if shared.security_headers {
             add_security_headers(headers, scheme == "https");
+        }
+        if let Some(cookie) = self.cookie {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+        if let Some(notices) = self.route.as_ref().and_then(|route| route.shaping.notices.as_ref()) {
+            notices.add(headers);
         }
         // The route's own rules come last: they are the operator's word.
         if let Some(route) = &self.route {
@@ -221,21 +262,25 @@ async fn pass(
         asked.must_be_allowed(&route)?;
     }
 
+    // Whose tokens are taken here, for all steps below.
+    if let Some(issuers) = &route.issuers {
+        request.extensions_mut().insert(issuers.clone());
+    }
+
     // Health, metrics, documentation and administration stand outside all that follows.
     if route.to == Destination::Open {
         return inner(request, &uri, &forwarded, None);
     }
 
     // Limit: before authentication, so that guessing credentials is limited and costs neither cryptography nor questions.
-    if let Some(policy) = &route.limit {
-        let decision = identity::count(shared, policy, request, client).await;
-        passage.limit = Some((policy.clone(), decision.standing));
+    if let Some(limits) = &route.limit {
+        let decision = identity::count(shared, limits, request, client).await;
+        limits.note(&decision);
+        passage.limit = Some((limits.clone(), decision));
         if !decision.passes() {
-            policy.limited.increment(1);
             let problem = Problem::new(&RATE_LIMITED, "the limit of requests is reached");
             return Err(problem.retry_after(decision.retry_after()));
         }
-        policy.allowed.increment(1);
     }
 
     // Authentication, then authorization: who it is, and whether the route is for them.
@@ -243,7 +288,7 @@ async fn pass(
     identity::authorize(&route, principal.as_deref())?;
 
     // The message itself: no body that is announced as too long. Now that it is wanted, the client may be told so.
-    let length = checks::announced_length(request, route.body_limit)?;
+    let mut length = checks::announced_length(request, route.body_limit)?;
     let wire = if length != Some(0) || asked.is_some() || shared.scheme == "https" {
         request.conn_data::<Rc<Wire>>().cloned()
     } else {
@@ -253,15 +298,31 @@ async fn pass(
         wire.go_on();
     }
 
-    let number = match route.to {
-        Destination::Upstream(number) => number,
+    // Nor one that does not keep to the route's schema, once it is known who sends it.
+    if let Some(schema) = route.shaping.schema.as_ref().filter(|_| length != Some(0) || has_content(request.method())) {
+        length = Some(Box::pin(schema.check(request, route.body_limit)).await?);
+    }
+
+    // Until when it is waited for: as the route says, or sooner when whoever asked does not wait so long.
+    let deadline = Deadline::of(request, route.timeout, client.is_trusted, &*shared.clock)?;
+
+    let number = match (route.to, &route.shaping.split) {
+        (Destination::Upstream(number), None) => number,
+        (Destination::Upstream(_), Some(split)) => {
+            let (ip, is_https) = (client.ip, client.scheme == "https");
+            let drawn = shared.upstreams.first().map_or(0, |upstream| upstream.draw());
+            let comer = Comer { request, principal: principal.as_deref(), ip, is_https, drawn };
+            let (number, cookie) = split.choose(&comer);
+            passage.cookie = cookie;
+            number
+        }
         // A role in this process: the request goes on through the router, as if it had been sent there.
-        Destination::Open | Destination::Local(_) => {
+        (Destination::Open | Destination::Local(_), _) => {
             rewrite::request_headers(request, &route, &parameters);
             if route.own_body_limit && length.is_none() {
                 rewrite::bound_body(request, route.body_limit);
             }
-            return inner(request, &uri, &forwarded, route.timeout);
+            return inner(request, &uri, &forwarded, deadline.left());
         }
     };
 
@@ -272,8 +333,10 @@ async fn pass(
     }
     let context = client.context(request);
     let has_body = length != Some(0);
+    let mirrored = route.shaping.mirror.as_ref().filter(|mirror| asked.is_none() && mirror.takes(upstream.chance()));
+    let copy = mirrored.filter(|_| has_body).map(|mirror| mirror::Copy::new(mirror.body_limit));
     let (body, progress) = if has_body {
-        let (body, progress) = RequestBody::client(request.take_payload(), length, route.body_limit);
+        let (body, progress) = RequestBody::client(request.take_payload(), length, route.body_limit, copy.clone());
         (Some(body), Some(progress))
     } else {
         (None, None)
@@ -290,6 +353,8 @@ async fn pass(
         scheme: client.scheme,
         host: client.forwarded_host.as_deref().or_else(asked_host).unwrap_or(&host),
         keeps_api_key: upstream.is_role,
+        deadline: deadline.at.map(|at| deadline::written(at, &*shared.clock)),
+        assertion: shared.signer.as_ref().filter(|_| upstream.is_role).map(|signer| (signer, upstream.name.as_str())),
         body: body.into(),
         progress,
         upgrade: asked.as_ref(),
@@ -297,8 +362,40 @@ async fn pass(
         client_certificate: wire.as_ref().and_then(|wire| wire.client_certificate()).as_ref().and_then(value_to_back),
     };
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
-    let deadline = route.timeout.map(|timeout| Instant::now() + timeout);
-    proxy::call(upstream, pool, &outgoing, hash_key, deadline).await.map(Way::Answered)
+
+    // Cache: what is kept of earlier answers, after it is certain that the request may have one. A
+    // changed protocol is no answer to keep.
+    if let (Some(rules), None) = (&route.cache, &outgoing.upgrade) {
+        let (cache, principal) = (&shared.cache, principal.as_ref());
+        let outgoing = &outgoing;
+        let call = cache::Call {
+            cache,
+            rules,
+            route: &route,
+            upstream,
+            pool,
+            outgoing,
+            principal,
+            hash_key,
+            deadline: deadline.at,
+            path: &path,
+        };
+        let answer = cache::answer(&call).await;
+        if let Some(mirrored) = mirrored {
+            mirror::send(&shared.upstreams[mirrored.upstream], pool, outgoing, copy.as_deref());
+        }
+        return answer.map(Way::Answered);
+    }
+    let answer = proxy::call(upstream, pool, &outgoing, hash_key, deadline.at).await;
+    if let Some(mirrored) = mirrored {
+        mirror::send(&shared.upstreams[mirrored.upstream], pool, &outgoing, copy.as_deref());
+    }
+    answer.map(Way::Answered)
+}
+
+/// Methods whose requests are nothing without a body, so that an empty one is looked at too.
+fn has_content(method: &Method) -> bool {
+    matches!(method.as_str(), "POST" | "PUT" | "PATCH" | "QUERY")
 }
 
 fn inner(request: &mut ServiceRequest, uri: &Uri, path: &str, time: Option<Duration>) -> Result<Way, Problem> {

@@ -1,5 +1,7 @@
 //! The call of an upstream: admit, choose, send, judge, try again where that is allowed.
 
+mod hedge;
+
 use std::{
     cell::Cell,
     pin::pin,
@@ -20,6 +22,7 @@ use http::Response;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{sleep, sleep_until, timeout};
 
+use self::hedge::{Asked, Question};
 use super::{
     connection::Link,
     hygiene::{Declared, is_hop_by_hop, to_front},
@@ -99,12 +102,9 @@ pub(super) async fn call(
                 return Err(problem.retry_after(open.retry_after));
             }
         };
-        let now = upstream.now();
-        let chosen = upstream.balancer.choose(&upstream.targets, now, &tried, hash_key);
+        let chosen = upstream.choose(&tried, hash_key);
         // With every target tried once, a retry goes to any that is available.
-        let chosen = chosen.or_else(|| {
-            if tried.is_empty() { None } else { upstream.balancer.choose(&upstream.targets, now, &[], hash_key) }
-        });
+        let chosen = chosen.or_else(|| if tried.is_empty() { None } else { upstream.choose(&[], hash_key) });
         let Some(number) = chosen else {
             drop(permit);
             metrics.rejected.increment(1);
@@ -115,12 +115,14 @@ pub(super) async fn call(
             return Err(problem.retry_after(Duration::from_secs(1)));
         };
         place.at(number);
-        let started = Instant::now();
-        let outcome = attempt(upstream, number, pool, outgoing, deadline).await;
+        let question = Question { upstream, pool, outgoing, hash_key, deadline };
+        let asked = question.ask(number, permit, place, &tried).await;
+        let Asked { number, permit, outcome, took, .. } = asked;
+        place = asked.place;
         let wants_retry = match &outcome {
             Ok(answer) => {
-                metrics.duration.record(started.elapsed().as_secs_f64());
-                judge_answer(upstream, number, permit, answer)
+                upstream.answered(took);
+                judge_answer(upstream, number, permit, answer, took)
             }
             Err(fault) => judge_fault(upstream, number, permit, *fault, outgoing),
         };
@@ -143,7 +145,7 @@ pub(super) async fn call(
 }
 
 /// Notes how a target answered; whether the answer is one to try again after.
-fn judge_answer(upstream: &Upstream, number: usize, permit: Permit, answer: &Answer) -> bool {
+fn judge_answer(upstream: &Upstream, number: usize, permit: Permit, answer: &Answer, took: Duration) -> bool {
     let status = answer.response.status().as_u16();
     if status >= 500 {
         upstream.metrics.error.increment(1);
@@ -153,7 +155,7 @@ fn judge_answer(upstream: &Upstream, number: usize, permit: Permit, answer: &Ans
     // A role of ours that answers is well: its 502 to 504 speak of one request's sources or of one overload, and must not
     // close the door to its other callers, as they do not when it runs in this process.
     let failing = !upstream.is_role && matches!(status, 502..=504);
-    upstream.judge(number, !failing);
+    upstream.judge(number, !failing && !upstream.is_slow(took));
     if failing {
         permit.failed();
         return upstream.retry.as_ref().is_some_and(|retry| retry.on_status.contains(&status));
@@ -168,7 +170,10 @@ fn judge_fault(upstream: &Upstream, number: usize, permit: Permit, fault: Fault,
     match fault {
         Fault::Connect | Fault::ConnectTimeout => metrics.connect.increment(1),
         Fault::Reset => metrics.reset.increment(1),
-        Fault::Timeout | Fault::Deadline => metrics.timeout.increment(1),
+        Fault::Timeout | Fault::Deadline => {
+            metrics.timeout.increment(1);
+            upstream.timed_out();
+        }
         Fault::ClientStalled | Fault::Body(_) | Fault::Unwritable => {
             // The client's doing says nothing about the target.
             metrics.client.increment(1);
@@ -214,7 +219,7 @@ async fn attempt(
     loop {
         let mut link = match pool.take(target.number).await {
             Some(link) => link,
-            None => match timeout(upstream.connect_timeout, Link::open(&target.endpoint)).await {
+            None => match timeout(upstream.connect_timeout, Link::open(&target.endpoint())).await {
                 Ok(Ok(link)) => {
                     pool.lend(target.number, &link);
                     link

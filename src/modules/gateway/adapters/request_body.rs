@@ -15,6 +15,8 @@ use bytes::Bytes;
 use futures_util::Stream as _;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::mirror::Copy;
+
 /// Who is waited for while a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiting {
@@ -61,6 +63,8 @@ pub(super) enum RequestBody {
     Empty,
     /// A client's.
     Client(Box<ClientBody>),
+    /// One that is here already.
+    Whole(Bytes),
 }
 
 /// The client's body.
@@ -71,17 +75,30 @@ pub(super) struct ClientBody {
     passed: u64,
     limit: u64,
     progress: Rc<Progress>,
+    /// For a mirror.
+    copy: Option<Rc<Copy>>,
 }
 
 impl RequestBody {
+    /// A body that is here already.
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Empty } else { Self::Whole(bytes) }
+    }
+
     /// A body of the announced length, or chunked, that may be `limit` bytes long.
-    pub(super) fn client(payload: Payload, length: Option<u64>, limit: u64) -> (Self, Rc<Progress>) {
+    /// What passes is kept in `copy` too.
+    pub(super) fn client(
+        payload: Payload,
+        length: Option<u64>,
+        limit: u64,
+        copy: Option<Rc<Copy>>,
+    ) -> (Self, Rc<Progress>) {
         let progress = Rc::new(Progress {
             waiting: Cell::new(Waiting::Client),
             since: Cell::new(Instant::now()),
             fault: Cell::new(None),
         });
-        let body = ClientBody { payload, length, passed: 0, limit, progress: progress.clone() };
+        let body = ClientBody { payload, length, passed: 0, limit, progress: progress.clone(), copy };
         (Self::Client(Box::new(body)), progress)
     }
 }
@@ -91,6 +108,7 @@ impl fmt::Debug for RequestBody {
         f.write_str(match self {
             Self::Empty => "Empty",
             Self::Client(_) => "Client",
+            Self::Whole(_) => "Whole",
         })
     }
 }
@@ -103,6 +121,8 @@ impl Body for RequestBody {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Client(body) => body.poll(cx),
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
         }
     }
 
@@ -110,6 +130,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Client(body) => body.length == Some(body.passed),
+            Self::Whole(bytes) => bytes.is_empty(),
         }
     }
 
@@ -117,6 +138,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Client(body) => body.length.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
         }
     }
 }
@@ -130,6 +152,9 @@ impl ClientBody {
             }
             Poll::Ready(None) => {
                 self.progress.note(Waiting::Answer);
+                if let Some(copy) = &self.copy {
+                    copy.complete();
+                }
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(_))) => self.fail(BodyFault::Broken),
@@ -139,6 +164,12 @@ impl ClientBody {
                     return self.fail(BodyFault::TooLarge);
                 }
                 let all = self.length == Some(self.passed);
+                if let Some(copy) = &self.copy {
+                    copy.keep(&bytes);
+                    if all {
+                        copy.complete();
+                    }
+                }
                 self.progress.note(if all { Waiting::Answer } else { Waiting::Target });
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }

@@ -7,7 +7,10 @@ use actix_web::http::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::{limiter::Policy, template::Template};
+use super::{
+    cache::CacheRules, deprecation::Notices, issuers::Acceptance, limits::Limits, mirror::Mirror,
+    schema::RequestSchema, split::Split, template::Template,
+};
 use crate::{
     kernel::Role,
     modules::gateway::{config::RouteAuth, domain::host::HostPattern},
@@ -28,9 +31,11 @@ pub(super) struct Route {
     pub(super) to: Destination,
     pub(super) path: PathRule,
     pub(super) auth: RouteAuth,
+    /// Whose tokens are taken; `None`: ours alone.
+    pub(super) issuers: Option<Arc<Acceptance>>,
     pub(super) roles: Vec<String>,
     pub(super) scopes: Vec<String>,
-    pub(super) limit: Option<Arc<Policy>>,
+    pub(super) limit: Option<Arc<Limits>>,
     pub(super) timeout: Option<Duration>,
     /// The largest request body.
     pub(super) body_limit: u64,
@@ -38,8 +43,23 @@ pub(super) struct Route {
     pub(super) own_body_limit: bool,
     /// Protocols that a connection may change to.
     pub(super) upgrade: Vec<String>,
+    /// What is kept of its answers; `None`: nothing.
+    pub(super) cache: Option<Arc<CacheRules>>,
     pub(super) request_headers: HeaderChanges,
     pub(super) response_headers: HeaderChanges,
+    pub(super) shaping: Shaping,
+}
+
+/// What a route does beside leading somewhere.
+#[derive(Debug, Default)]
+pub(super) struct Shaping {
+    /// Chooses one of several upstreams.
+    pub(super) split: Option<Split>,
+    pub(super) mirror: Option<Mirror>,
+    pub(super) schema: Option<RequestSchema>,
+    pub(super) notices: Option<Notices>,
+    /// Answers are never compressed.
+    pub(super) uncompressed: bool,
 }
 
 /// Where a route leads.

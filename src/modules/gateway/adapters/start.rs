@@ -8,17 +8,40 @@ use utoipa::OpenApi as _;
 
 use super::{
     admin::{AdminApi, SharedHandle, list_upstreams},
+    cache::{self, Cache, CacheApi},
     compile::{Compiled, Surroundings, compile},
     explain::{self, Explanation, RouteSummary},
     live::{Ground, Live},
     middleware::GatewayMiddleware,
     reload::{Reload, Reloader, reload},
+    views::list_routes,
 };
 use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
     modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
-    platform::{http::api_keys::ApiKeys, random::SystemRandom, tokens::TokenVerifier},
+    platform::{
+        breaker_news::BreakerNews, http::api_keys::ApiKeys, random::SystemRandom, shared_cache::SharedCache,
+        shared_counts::SharedCounts, siblings::SiblingSigner, tokens::TokenVerifier,
+    },
 };
+
+/// What the instances of an installation share through Redis.
+#[derive(Clone, Default)]
+pub struct Instances {
+    /// The counts of the limiter; absent: each instance counts for itself.
+    pub counts: Option<Arc<dyn SharedCounts>>,
+    /// News of circuit breakers; absent: each instance finds out for itself.
+    pub breakers: Option<Arc<dyn BreakerNews>>,
+}
+
+impl fmt::Debug for Instances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instances")
+            .field("counts", &self.counts.is_some())
+            .field("breakers", &self.breakers.is_some())
+            .finish()
+    }
+}
 
 /// What the gateway is made of.
 pub struct GatewayParts<'a> {
@@ -34,8 +57,14 @@ pub struct GatewayParts<'a> {
     pub verifier: Arc<TokenVerifier>,
     /// Verifies API keys.
     pub api_keys: Arc<ApiKeys>,
+    /// Tells roles in other processes that a request comes from here; absent: they are told nothing.
+    pub signer: Option<SiblingSigner>,
     /// Whether the listener speaks TLS.
     pub secure: bool,
+    /// What instances keep of answers for each other.
+    pub shared_cache: Option<Arc<dyn SharedCache>>,
+    /// What several instances share; by default nothing.
+    pub instances: Instances,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -64,22 +93,27 @@ impl fmt::Debug for Gateway {
 impl Gateway {
     /// Compiles the configuration and begins the health checks. Must be called after the metrics recorder was installed:
     /// the gateway's metrics are registered here, once.
-    #[expect(clippy::unused_async, reason = "the health checks need a runtime to begin in")]
     pub async fn start(parts: GatewayParts<'_>) -> Result<Self, StartError> {
+        let cache = Cache::new(&parts.config.cache, parts.shared_cache, parts.clock.clone(), parts.random.clone());
+        cache::hear(&cache);
         let ground = Ground {
+            cache,
             body_limit: parts.body_limit,
             trusted_proxies: parts.trusted_proxies,
             roles: parts.roles,
             verifier: parts.verifier,
             api_keys: parts.api_keys,
+            signer: parts.signer,
             started: parts.clock.monotonic(),
             clock: parts.clock,
             random: parts.random,
             scheme: if parts.secure { "https" } else { "http" },
+            instances: parts.instances,
             admin_prefix: parts.config.admin_prefix.clone(),
             api_prefix: parts.config.api_prefix.clone(),
         };
         let live = Live::start(ground, parts.config).map_err(StartError::Settings)?;
+        live.look_up_names().await;
         let admin_prefix = parts.config.admin_prefix.clone();
         Ok(Self { live: Arc::new(live), admin_prefix, reloader: Arc::default() })
     }
@@ -104,11 +138,14 @@ impl Gateway {
     pub fn configure(&self, service: &mut web::ServiceConfig) {
         let data = web::Data::new(SharedHandle(self.live.clone()));
         let path = |name: &str| format!("{}/{name}", self.admin_prefix);
-        service.service(web::resource(path("upstreams")).app_data(data).route(web::get().to(list_upstreams))).service(
-            web::resource(path("reload"))
-                .app_data(web::Data::from(self.reloader.clone()))
-                .route(web::post().to(reload)),
-        );
+        let reloader = web::Data::from(self.reloader.clone());
+        service
+            .service(web::resource(path("upstreams")).app_data(data.clone()).route(web::get().to(list_upstreams)))
+            .service(web::resource(path("routes")).app_data(data.clone()).route(web::get().to(list_routes)))
+            .service(web::resource(path("reload")).app_data(reloader).route(web::post().to(reload)));
+        let show = web::resource(path("cache")).app_data(data.clone()).route(web::get().to(cache::show_cache));
+        let purge = web::resource(path("cache/purge")).app_data(data).route(web::post().to(cache::purge_cache));
+        service.service(show).service(purge);
     }
 
     /// Ends the background tasks, and waits until they have.
@@ -152,6 +189,7 @@ impl<'a> RoutePlan<'a> {
             random: Arc::new(SystemRandom),
             started: Instant::now(),
             before: &[],
+            issuers_before: &[],
         };
         compile(config, &around).map(|compiled| Self { config, compiled })
     }
@@ -171,6 +209,7 @@ impl<'a> RoutePlan<'a> {
 /// The administration's part of the OpenAPI document, at the prefix where it is served.
 pub fn openapi(config: &GatewayConfig) -> utoipa::openapi::OpenApi {
     let mut document = AdminApi::openapi();
+    document.merge(CacheApi::openapi());
     let paths = std::mem::take(&mut document.paths.paths);
     let moved = paths.into_iter().map(|(path, item)| (path.replacen("/admin", &config.admin_prefix, 1), item));
     document.paths.paths = moved.collect();

@@ -1,6 +1,7 @@
 //! One target of an upstream, and the one state that says whether it gets requests.
 
 use std::{
+    borrow::Cow,
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
@@ -8,7 +9,11 @@ use std::{
 use http::{HeaderValue, Uri};
 use rustls::pki_types::ServerName;
 
-use super::connection::{Endpoint, Tls};
+use super::{
+    balance::hash_bytes,
+    connection::{Endpoint, Tls},
+    dns::Slot,
+};
 use crate::kernel::error::ValueFault;
 
 /// The number of the next target of this process.
@@ -21,7 +26,10 @@ pub(super) struct Target {
     pub(super) url: String,
     /// Its name in the pools, never given to another.
     pub(super) number: usize,
+    /// Where it is; for one by name without its address.
     pub(super) endpoint: Endpoint,
+    /// Where a target by name has its address from.
+    pub(super) slot: Option<Slot>,
     /// What is sent as `Host`.
     pub(super) authority: HeaderValue,
     /// Put before every path; without a slash at its end.
@@ -36,6 +44,8 @@ pub(super) struct Target {
     pub(super) failures_in_a_row: AtomicU32,
     /// Until when it is ejected, in milliseconds of the gateway's own time; 0: it is not.
     pub(super) ejected_until: AtomicU64,
+    /// When it last came back, in the same time and one more; 0: it was never away.
+    back_since: AtomicU64,
 }
 
 impl Target {
@@ -78,7 +88,66 @@ impl Target {
             healthy: AtomicBool::new(true),
             failures_in_a_row: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
+            back_since: AtomicU64::new(0),
+            slot: None,
         })
+    }
+
+    /// The same as a slot for one address of a name.
+    pub(super) fn as_slot(self) -> Self {
+        Self { slot: Some(Slot::default()), ..self }
+    }
+
+    /// Where to connect to.
+    pub(super) fn endpoint(&self) -> Cow<'_, Endpoint> {
+        match self.slot.as_ref().and_then(|slot| slot.address.load_full()) {
+            None => Cow::Borrowed(&self.endpoint),
+            Some(address) => {
+                Cow::Owned(Endpoint { host: address.ip().to_string(), port: address.port(), ..self.endpoint.clone() })
+            }
+        }
+    }
+
+    /// What a consistent hash knows it by; instances agree on it.
+    pub(super) fn hash(&self) -> u64 {
+        let address = self.slot.as_ref().and_then(|slot| slot.address.load_full());
+        let address = address.map_or(0, |address| hash_bytes(address.to_string().as_bytes()));
+        hash_bytes(self.url.as_bytes()) ^ address
+    }
+
+    /// Whether it is anywhere at all: a slot is only with an address.
+    pub(super) fn is_present(&self) -> bool {
+        self.slot.as_ref().is_none_or(|slot| slot.address.load().is_some())
+    }
+
+    /// For people: its URL, and the address that its name leads to.
+    pub(super) fn shown(&self) -> String {
+        match self.slot.as_ref().and_then(|slot| slot.address.load_full()) {
+            None => self.url.clone(),
+            Some(address) => format!("{} ({address})", self.url),
+        }
+    }
+
+    /// Notes that it gets requests again from now on.
+    pub(super) fn came_back(&self, now: Duration) {
+        self.back_since.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX - 1) + 1, Ordering::Relaxed);
+    }
+
+    /// When it last came back, by health or after an ejection.
+    pub(super) fn back_since(&self, now: Duration) -> Option<Duration> {
+        let back = self.back_since.load(Ordering::Relaxed);
+        let ejected = self.ejected_until.load(Ordering::Relaxed);
+        let ejected = if u128::from(ejected) <= now.as_millis() { ejected } else { 0 };
+        let latest = back.saturating_sub(1).max(ejected);
+        (latest > 0 || back > 0).then(|| Duration::from_millis(latest))
+    }
+
+    /// Forgets what was known of another address.
+    pub(super) fn begin_anew(&self, now: Duration) {
+        self.healthy.store(true, Ordering::Relaxed);
+        self.failures_in_a_row.store(0, Ordering::Relaxed);
+        self.ejected_until.store(0, Ordering::Relaxed);
+        self.came_back(now);
     }
 
     /// Takes over what is known of the same target under the configuration before, and its kept connections unless they
@@ -90,6 +159,9 @@ impl Target {
         if health {
             *self.healthy.get_mut() = before.healthy.load(Ordering::Relaxed);
         }
+        if let (Some(slot), Some(before)) = (&self.slot, &before.slot) {
+            slot.address.store(before.address.load_full());
+        }
         *self.requests.get_mut() = before.requests.load(Ordering::Relaxed);
         *self.failures.get_mut() = before.failures.load(Ordering::Relaxed);
         *self.failures_in_a_row.get_mut() = before.failures_in_a_row.load(Ordering::Relaxed);
@@ -98,7 +170,7 @@ impl Target {
 
     /// Whether it gets requests at `now`, the gateway's own time.
     pub(super) fn is_available(&self, now: Duration) -> bool {
-        self.healthy.load(Ordering::Relaxed) && !self.is_ejected(now)
+        self.healthy.load(Ordering::Relaxed) && !self.is_ejected(now) && self.is_present()
     }
 
     /// Whether it is ejected at `now`.

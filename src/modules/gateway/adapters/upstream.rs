@@ -8,10 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{balance::Balancer, target::Target};
+use super::{
+    adaptive::{Adaptive, FIRST},
+    balance::Balancer,
+    dns::Name,
+    target::Target,
+};
 use crate::{
     kernel::{Clock, Random},
-    modules::gateway::config::{HealthConfig, OutlierConfig, UpstreamConfig},
+    modules::gateway::config::{HealthConfig, MaxInFlight, OutlierConfig, UpstreamConfig},
     platform::resilience::{Breaker, BreakerSettings, RetryBudget},
 };
 
@@ -26,12 +31,20 @@ pub(super) struct Upstream {
     pub(super) connect_timeout: Duration,
     pub(super) timeout: Duration,
     pub(super) idle_timeout: Duration,
-    pub(super) max_in_flight: usize,
+    /// The most requests in flight.
+    pub(super) cap: AtomicUsize,
+    /// Finds the cap, where it is not fixed.
+    adaptive: Option<Adaptive>,
     pub(super) in_flight: AtomicUsize,
     pub(super) breaker: Arc<Breaker>,
     pub(super) retry: Option<Retry>,
     pub(super) outlier: Option<OutlierConfig>,
     pub(super) health: Option<HealthConfig>,
+    pub(super) hedge: Option<Hedge>,
+    pub(super) panic_percent: u32,
+    pub(super) slow_start: Option<Duration>,
+    /// What is looked up for targets by name.
+    pub(super) names: Vec<Name>,
     /// A role of ours, which judges credentials itself and so gets them.
     pub(super) is_role: bool,
     pub(super) metrics: Outcomes,
@@ -39,6 +52,17 @@ pub(super) struct Upstream {
     random: Arc<dyn Random>,
     started: Instant,
 }
+
+/// When another target is asked beside one that is slow.
+pub(super) struct Hedge {
+    pub(super) after: Duration,
+    pub(super) max: u32,
+    /// Where the upstream has no budget for retries.
+    pub(super) budget: RetryBudget,
+}
+
+/// Hedges are at most this share of the requests where no `retry` says another, in percent.
+const HEDGE_BUDGET: u32 = 20;
 
 /// When requests are tried again.
 pub(super) struct Retry {
@@ -82,6 +106,7 @@ pub(super) struct Outcomes {
     pub(super) rejected: metrics::Counter,
     pub(super) client: metrics::Counter,
     pub(super) retried: metrics::Counter,
+    pub(super) hedged: metrics::Counter,
     /// To the response head.
     pub(super) duration: metrics::Histogram,
 }
@@ -103,6 +128,7 @@ impl Outcomes {
             rejected: outcome("rejected"),
             client: outcome("client"),
             retried: outcome("retried"),
+            hedged: outcome("hedged"),
             duration: metrics::histogram!("upstream_request_duration_seconds", "upstream" => upstream.to_owned()),
         }
     }
@@ -114,6 +140,7 @@ impl Upstream {
         config: &UpstreamConfig,
         settings: serde_json::Value,
         targets: Vec<Target>,
+        names: Vec<Name>,
         is_role: bool,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
@@ -151,12 +178,24 @@ impl Upstream {
             connect_timeout: config.connect_timeout.get(),
             timeout: config.timeout.get(),
             idle_timeout: config.idle_timeout.get(),
-            max_in_flight: config.max_in_flight,
+            cap: AtomicUsize::new(match config.max_in_flight {
+                MaxInFlight::Fixed(cap) => cap,
+                MaxInFlight::Adaptive(_) => FIRST,
+            }),
+            adaptive: matches!(config.max_in_flight, MaxInFlight::Adaptive(_)).then(Adaptive::default),
             in_flight: AtomicUsize::new(0),
             breaker,
             retry,
             outlier: config.outlier.clone(),
             health: config.health.clone(),
+            hedge: config.hedge.as_ref().map(|hedge| Hedge {
+                after: hedge.after.get(),
+                max: hedge.max,
+                budget: RetryBudget::new(HEDGE_BUDGET),
+            }),
+            panic_percent: config.panic_percent,
+            slow_start: config.slow_start.map(crate::kernel::units::Span::get),
+            names,
             is_role,
             metrics: Outcomes::new(&config.name),
             clock: clock.clone(),
@@ -182,13 +221,40 @@ impl Upstream {
         f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
     }
 
+    /// Any number.
+    pub(super) fn draw(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.random.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
     /// A place among the requests in flight; `None` when all are taken.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
-        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.max_in_flight {
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.cap.load(Ordering::Relaxed) {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
         Some(Place { upstream: self.clone(), target: None })
+    }
+
+    /// Notes how long an answer took to its head.
+    pub(super) fn answered(&self, took: Duration) {
+        self.metrics.duration.record(took.as_secs_f64());
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.answered(took, self.in_flight.load(Ordering::Relaxed), &self.cap);
+        }
+    }
+
+    /// Notes that no answer came in time.
+    pub(super) fn timed_out(&self) {
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.timed_out(&self.cap);
+        }
+    }
+
+    /// Whether an answer took so long that its target is not well.
+    pub(super) fn is_slow(&self, took: Duration) -> bool {
+        self.outlier.as_ref().and_then(|outlier| outlier.latency).is_some_and(|latency| took > latency.get())
     }
 
     /// Notes how a target did. Failures in a row eject it, unless too many are out already.
@@ -207,7 +273,8 @@ impl Upstream {
         };
         let now = self.now();
         let ejected = self.targets.iter().filter(|target| target.is_ejected(now)).count();
-        if (ejected + 1) * 100 > self.targets.len() * outlier.max_ejected_percent as usize || target.is_ejected(now) {
+        let all = self.targets.iter().filter(|target| target.is_present()).count();
+        if (ejected + 1) * 100 > all * outlier.max_ejected_percent as usize || target.is_ejected(now) {
             return;
         }
         let until = (now + outlier.ejection.get()).as_millis();

@@ -33,6 +33,16 @@ impl Limit {
     pub(crate) const fn count(&self) -> u32 {
         self.count
     }
+
+    /// In how long.
+    pub(crate) const fn window(&self) -> Duration {
+        Duration::from_nanos(self.window)
+    }
+
+    /// One of the parts that the window is cut into.
+    pub(crate) const fn part(&self) -> Duration {
+        Duration::from_nanos(self.part)
+    }
 }
 
 /// The requests of one part of the window.
@@ -48,7 +58,7 @@ struct Slot {
 pub(crate) struct Counts([Slot; SLOTS]);
 
 /// The state of a key after it was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Standing {
     /// Whether the request passes.
     pub(crate) passes: bool,
@@ -62,9 +72,17 @@ impl Counts {
     /// Counts one request if the limit allows it. `now` is monotonic time since a fixed moment.
     pub(crate) fn take(&mut self, limit: &Limit, now: Duration) -> Standing {
         let nanos = nanos(now);
-        if !self.standing(limit, nanos).passes {
-            return self.standing(limit, nanos);
+        let before = self.standing(limit, nanos);
+        if !before.passes {
+            return before;
         }
+        self.note(limit, now);
+        Standing { passes: true, ..self.standing(limit, nanos) }
+    }
+
+    /// Counts one request that passes whatever the limit.
+    pub(crate) fn note(&mut self, limit: &Limit, now: Duration) {
+        let nanos = nanos(now);
         let part = nanos / limit.part;
         let slot = &mut self.0[usize::try_from(part % SLOTS as u64).unwrap_or_default()];
         // What a slot holds of a part that is as many parts ago as there are slots has left the window.
@@ -73,7 +91,15 @@ impl Counts {
         }
         slot.count += 1;
         slot.last = nanos;
-        Standing { passes: true, ..self.standing(limit, nanos) }
+    }
+
+    /// Takes back what was counted at this very moment.
+    pub(crate) fn undo(&mut self, limit: &Limit, now: Duration) {
+        let part = nanos(now) / limit.part;
+        let slot = &mut self.0[usize::try_from(part % SLOTS as u64).unwrap_or_default()];
+        if slot.last / limit.part == part {
+            slot.count = slot.count.saturating_sub(1);
+        }
     }
 
     /// The same without counting.
@@ -129,6 +155,16 @@ mod tests {
         assert!(counts.peek(&limit, Duration::ZERO).passes);
         assert!(counts.take(&limit, Duration::ZERO).passes);
         assert!(!counts.peek(&limit, Duration::ZERO).passes);
+    }
+
+    #[test]
+    fn what_is_undone_was_never_counted() {
+        let limit = Limit::new(1, 1);
+        let mut counts = Counts::default();
+        assert!(counts.take(&limit, Duration::ZERO).passes);
+        counts.undo(&limit, Duration::ZERO);
+        assert!(counts.take(&limit, Duration::ZERO).passes);
+        assert!(!counts.take(&limit, Duration::ZERO).passes);
     }
 
     proptest! {

@@ -113,6 +113,9 @@ async fn front_with(config: &GatewayConfig, tls: Option<ServerTls>) -> Front {
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
         verifier: verifier(),
         api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
+        shared_cache: None,
+        instances: crate::modules::gateway::Instances::default(),
+        signer: None,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })
@@ -142,12 +145,20 @@ async fn front_with(config: &GatewayConfig, tls: Option<ServerTls>) -> Front {
                     })
                 })
             })
-            .wrap(front::Front::new("gateway", vec![], Arc::new(SystemClock), Arc::new(SystemRandom)))
+            .wrap(front::Front::new(
+                "gateway",
+                front::Trust::Proxies(vec![]),
+                Arc::default(),
+                1,
+                Arc::new(SystemClock),
+                Arc::new(SystemRandom),
+            ))
     };
     let how = Listening {
         at: ([127, 0, 0, 1], 0).into(),
         workers: 1,
         head_timeout: Duration::from_secs(1),
+        drain: Duration::ZERO,
         shutdown_timeout: Duration::from_secs(1),
         tls,
         changes_protocols: true,
@@ -168,7 +179,11 @@ pub(super) struct Upstream {
 impl Upstream {
     /// For every head that comes, `answer` writes what it likes; false closes the connection.
     pub(super) fn new(answer: impl Fn(&str, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    /// The same at a listener that stands.
+    fn on(listener: TcpListener, answer: impl Fn(&str, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(AtomicUsize::new(0));
@@ -185,9 +200,12 @@ impl Upstream {
 
     /// Answers every request with `200` and this body.
     pub(super) fn ok(body: &'static str) -> Self {
-        Self::new(move |_, stream| {
-            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).is_ok()
-        })
+        Self::new(move |_, stream| say(stream, body))
+    }
+
+    /// The same at an address, unless somebody has it.
+    pub(super) fn at(address: SocketAddr, body: &'static str) -> Option<Self> {
+        Some(Self::on(TcpListener::bind(address).ok()?, move |_, stream| say(stream, body)))
     }
 
     pub(super) fn last_head(&self) -> String {
@@ -197,6 +215,10 @@ impl Upstream {
     pub(super) fn requests(&self) -> usize {
         self.heads.lock().unwrap().len()
     }
+}
+
+fn say(stream: &mut TcpStream, body: &str) -> bool {
+    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).is_ok()
 }
 
 fn serve(

@@ -131,3 +131,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_somebody_else_met_opens_it_once_and_not_for_longer() {
+    let (breaker, clock, _) = breaker();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = told.clone();
+    breaker.when_tripped(move |pause| kept.lock().unwrap().push(pause));
+    breaker.open(Duration::from_secs(10));
+    assert_eq!(breaker.admit().unwrap_err().retry_after, Duration::from_secs(10));
+    clock.advance(Duration::from_secs(10));
+    let probe = breaker.admit().unwrap();
+    breaker.open(Duration::from_secs(10));
+    assert_eq!(breaker.state(), BreakerState::HalfOpen, "who is trying is not told to stop");
+    assert!(told.lock().unwrap().is_empty(), "what others told is not told on");
+    probe.failed();
+    assert_eq!(*told.lock().unwrap(), [SETTINGS.open_for]);
+    clock.advance(SETTINGS.open_for);
+    let probes = [breaker.admit().unwrap(), breaker.admit().unwrap()];
+    probes.into_iter().for_each(Permit::succeeded);
+    breaker.open(Duration::from_hours(1));
+    assert_eq!(breaker.admit().unwrap_err().retry_after, SETTINGS.open_for);
+}

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use vestibule::{
     kernel::{Principal, SessionId, Subject, SystemClock, UserId},
     modules::aggregation::{Aggregation, AggregationConfig, AggregationParts, WorkerCommand},
-    platform::http::{Problem, authentication::Identity},
+    platform::{
+        http::{Problem, authentication::Identity},
+        shared_values::SharedValues,
+    },
 };
 
 /// Who asks.
@@ -65,11 +68,22 @@ pub(crate) struct TestRole(pub(crate) Aggregation);
 
 impl TestRole {
     pub(crate) fn start(config: &AggregationConfig) -> Self {
+        Self::start_with(config, None)
+    }
+
+    /// With what instances keep for each other.
+    pub(crate) fn start_with(config: &AggregationConfig, shared: Option<Arc<dyn SharedValues>>) -> Self {
         let worker = WorkerCommand {
             program: env!("CARGO_BIN_EXE_vestibule").into(),
             arguments: vec![WorkerCommand::COMMAND.into()],
         };
-        let parts = AggregationParts { config, clock: Arc::new(SystemClock), worker: Some(worker) };
+        let parts = AggregationParts {
+            config,
+            clock: Arc::new(SystemClock),
+            databases: Vec::new(),
+            shared,
+            worker: Some(worker),
+        };
         Self(Aggregation::start(parts).unwrap())
     }
 

@@ -1,13 +1,21 @@
-//! Compiles `paginate` and `redirects` of a source.
+//! Compiles where a source is, its `paginate`, `redirects` and `schema`.
+
+use std::{path::Path as FilePath, sync::Arc};
 
 use super::{
-    super::super::{
-        config::{PaginateBy, PaginateConfig, RedirectsConfig},
-        domain::{
-            paging::{Next, Paging},
-            path::Path,
-            template::UrlTemplate,
+    super::{
+        super::{
+            application::ports::AnswerSchema,
+            config::{PaginateBy, PaginateConfig, RedirectsConfig, SourceConfig},
+            domain::{
+                address::Address,
+                paging::{Next, Paging},
+                path::Path,
+                statement::Statement,
+                template::UrlTemplate,
+            },
         },
+        schema::ResponseSchema,
     },
     Compiling,
 };
@@ -17,7 +25,53 @@ const MAX_PAGES: usize = 1_000;
 /// The most redirects of one call.
 const MAX_REDIRECTS: u32 = 10;
 
+/// Whose databases can be asked.
+const DATABASES: [&str; 2] = ["default", "auth"];
+
 impl Compiling<'_> {
+    pub(super) fn address(&mut self, key: &str, config: &SourceConfig) -> Option<Address> {
+        let Some(sql) = &config.sql else {
+            for (name, given) in [("database", config.database.is_some()), ("max_rows", config.max_rows.is_some())] {
+                if given {
+                    self.fault(format!("{key}.{name}"), "only a source with `sql` has it");
+                }
+            }
+            let parsed = UrlTemplate::parse(&config.url).map(Address::Http);
+            return parsed.map_err(|fault| self.fault(format!("{key}.url"), fault.detail)).ok();
+        };
+        let of_http = [
+            ("url", !config.url.is_empty()),
+            ("forward_headers", !config.forward_headers.is_empty()),
+            ("expect", !config.expect.is_empty()),
+            ("paginate", config.paginate.is_some()),
+            ("redirects", config.redirects.is_some()),
+            ("compressed", config.compressed),
+            ("retry", config.retry.is_some()),
+            ("method", config.method != "GET"),
+        ];
+        for (name, _) in of_http.into_iter().filter(|(_, given)| *given) {
+            self.fault(format!("{key}.{name}"), "a source with `sql` does not have it");
+        }
+        if let Some(database) = config.database.as_deref().filter(|database| !DATABASES.contains(database)) {
+            self.fault(format!("{key}.database"), format!("{database:?} is none of {}", DATABASES.join(", ")));
+        }
+        if config.max_rows == Some(0) {
+            self.fault(format!("{key}.max_rows"), "expected at least 1");
+        }
+        let parsed = Statement::parse(sql).map(Address::Sql);
+        parsed.map_err(|fault| self.fault(format!("{key}.sql"), fault.detail)).ok()
+    }
+
+    pub(super) fn schema(&mut self, key: String, path: &FilePath) -> Option<Arc<dyn AnswerSchema>> {
+        match ResponseSchema::load(path) {
+            Ok(schema) => Some(Arc::new(schema)),
+            Err(fault) => {
+                self.fault(key, fault);
+                None
+            }
+        }
+    }
+
     pub(super) fn paging(&mut self, key: &str, config: &PaginateConfig, url: &str) -> Option<Paging> {
         if !(1..=MAX_PAGES).contains(&config.max_pages) {
             self.fault(format!("{key}.max_pages"), format!("expected 1 to {MAX_PAGES}"));

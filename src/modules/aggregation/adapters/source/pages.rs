@@ -22,13 +22,13 @@ impl HttpSources {
         let mut report: Option<SourceReport> = None;
         for index in 0.. {
             let call = Call { url: url.clone(), ..asked.call.clone() };
-            let room = self.body_limit.saturating_sub(text.len());
+            let room = asked.room.saturating_sub(text.len());
             let fetched = match self.try_all(guard, Asked { call: &call, room, ..asked }).await {
                 Ok(fetched) => fetched,
                 Err(report) => return at_page(index, SourceAnswer { report, body: None }),
             };
             let link = heard::list(&fetched.headers, &http::header::LINK);
-            let answer = judge(asked.source, fetched, self.clock.now());
+            let answer = judge(asked.source, fetched, self.clock.now()).await;
             let Some(body) = answer.body.as_deref() else { return at_page(index, answer) };
             let Some(items) = paging.items(body) else {
                 let status = answer.report.http_status;

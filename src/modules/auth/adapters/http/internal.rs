@@ -10,7 +10,7 @@ use super::UseCases;
 use crate::{
     kernel::Principal,
     modules::auth::remote::{ApiKeyBody, PrincipalBody, RevocationsBody, RevokedBody},
-    platform::http::Problem,
+    platform::http::{Problem, Sibling},
 };
 
 #[derive(Deserialize)]
@@ -24,7 +24,11 @@ pub(super) struct After {
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// `GET /internal/auth/revocations?after=&wait_ms=`: a stretch of the revocation feed.
-pub(super) async fn revocations(query: web::Query<After>, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
+pub(super) async fn revocations(
+    _: Sibling,
+    query: web::Query<After>,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
     let After { after, wait_ms } = query.into_inner();
     let wait = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
     let revocations = cases.api.revocations(after, wait).await?;
@@ -33,7 +37,11 @@ pub(super) async fn revocations(query: web::Query<After>, cases: web::Data<UseCa
 }
 
 /// `GET /internal/auth/api-keys/{digest}`: whom an API key stands for.
-pub(super) async fn api_key(digest: web::Path<String>, cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
+pub(super) async fn api_key(
+    _: Sibling,
+    digest: web::Path<String>,
+    cases: web::Data<UseCases>,
+) -> Result<HttpResponse, Problem> {
     let principal = cases.api.api_key(&digest).await?.and_then(owner_of);
     Ok(HttpResponse::Ok().json(ApiKeyBody { principal }))
 }

@@ -12,7 +12,7 @@ use crate::{
     kernel::{SettingFault, units::Span},
     modules::gateway::{
         adapters::{
-            limiter::Policy,
+            limits::Limits,
             route::{PathRule, Route},
             table::shape_of,
             template::Template,
@@ -27,7 +27,7 @@ impl Compiler<'_> {
         &mut self,
         number: usize,
         config: &RouteConfig,
-        default: Option<&Arc<Policy>>,
+        default: Option<&Arc<Limits>>,
     ) -> Option<Route> {
         let before = self.faults.len();
         let key = |name: &str| format!("gateway.routes[{number}].{name}");
@@ -35,12 +35,7 @@ impl Compiler<'_> {
             self.fault(key("name"), "expected letters, digits, `.`, `_` and `-`");
         }
         let parameters = self.pattern(&key("path"), &config.path);
-        let to = self.destination(&config.upstream);
-        // An upstream that is there but has faults of its own is not missing.
-        let is_named = self.config.upstreams.iter().any(|upstream| upstream.name == config.upstream);
-        if to.is_none() && !is_named {
-            self.fault(key("upstream"), format!("there is no upstream and no role `{}`", config.upstream));
-        }
+        let to = self.route_destination(number, config);
         let limit = match &config.rate_limit {
             None => default.cloned(),
             Some(own) => self.limit(&key("rate_limit"), &config.name, &config.name, own),
@@ -52,12 +47,15 @@ impl Compiler<'_> {
             self.fault(key("timeout"), "expected more than no time");
         }
         self.upgrade(&key("upgrade"), config);
+        let cache = self.cache(number, config, to);
         let methods = self.methods(&key("methods"), config.methods.as_deref());
         let hosts = self.hosts(&key("hosts"), &config.hosts);
         let headers = self.conditions(&key("headers"), config);
         let path = self.path_rule(number, config, &parameters);
         let request_headers = self.header_changes(&key("request_headers"), &config.request_headers, &parameters);
         let response_headers = self.header_changes(&key("response_headers"), &config.response_headers, &parameters);
+        let shaping = self.shaping(number, config);
+        let issuers = self.acceptance(&key("issuers"), config, to);
         let to = to.filter(|_| self.faults.len() == before)?;
         Some(Route {
             name: config.name.as_str().into(),
@@ -68,6 +66,7 @@ impl Compiler<'_> {
             to,
             path,
             auth: config.auth,
+            issuers,
             roles: config.roles.clone(),
             scopes: config.scopes.clone(),
             limit,
@@ -75,8 +74,10 @@ impl Compiler<'_> {
             body_limit: config.body_limit.map_or(self.around.body_limit, |limit| limit.0),
             own_body_limit: config.body_limit.is_some(),
             upgrade: config.upgrade.clone(),
+            cache,
             request_headers,
             response_headers,
+            shaping,
         })
     }
 

@@ -4,7 +4,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
 use crate::modules::gateway::{
-    adapters::route::{Destination, HeaderChanges, PathRule},
+    adapters::route::{Destination, HeaderChanges, PathRule, Shaping},
     config::RouteAuth,
     domain::host::HostPattern,
 };
@@ -26,8 +26,10 @@ fn route(name: &str, pattern: &str) -> Route {
         body_limit: 0,
         own_body_limit: false,
         upgrade: Vec::new(),
+        cache: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
+        shaping: Shaping::default(),
     }
 }
 
