@@ -107,7 +107,8 @@ mod tests {
     /// Where the cap comes to rest before a target that works on so many at a time.
     fn settles(workers: usize) -> usize {
         let mut learnt = Learnt::default();
-        let mut cap = FIRST;
+        // The first comes alone.
+        let mut cap = learnt.answered(0.010, 1);
         for _ in 0..5_000 {
             let waves = cap.div_ceil(workers);
             cap = learnt.answered(0.010 * whole(waves), cap);
