@@ -2,6 +2,7 @@
 //! and serves it. The one place that sees every module.
 
 mod administration;
+mod aggregate;
 mod aggregation;
 mod auth;
 mod checks;
@@ -15,9 +16,11 @@ mod roles;
 mod routes;
 mod serve;
 mod server;
+mod tls;
 mod token_feed;
 
 pub use administration::{MigrationView, administration, migrate_down, migrate_up, migrations};
+pub use aggregate::{aggregate, import_krakend, transform, transform_lines};
 pub use aggregation::evaluation_worker;
 pub use checks::check;
 pub use openapi::document as openapi;

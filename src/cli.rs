@@ -1,6 +1,7 @@
 //! The command line: one clap enum, one file a command. Results go to standard output, everything else to standard error.
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
 
+mod aggregate;
 mod client;
 mod completions;
 mod config;
@@ -16,6 +17,7 @@ mod roles;
 mod route;
 mod serve;
 mod session;
+mod transform;
 mod user;
 
 use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf, process::ExitCode};
@@ -23,9 +25,10 @@ use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf, process::Exi
 use clap::{Parser, Subcommand};
 
 use self::{
-    client::ClientCommand, completions::Completions, config::ConfigCommand, demo::DemoCommand, failure::Failure,
-    health::Health, key::KeyCommand, migrate::MigrateCommand, openapi::OpenApi, output::Output, route::RouteCommand,
-    serve::Serve, session::Session, user::UserCommand,
+    aggregate::AggregateCommand, client::ClientCommand, completions::Completions, config::ConfigCommand,
+    demo::DemoCommand, failure::Failure, health::Health, key::KeyCommand, migrate::MigrateCommand, openapi::OpenApi,
+    output::Output, route::RouteCommand, serve::Serve, session::Session, transform::TransformCommand,
+    user::UserCommand,
 };
 use crate::bootstrap;
 
@@ -61,6 +64,14 @@ enum Command {
     /// Tells what the front door does with requests
     #[command(subcommand)]
     Route(RouteCommand),
+    /// Checks and tries what aggregation is configured to do
+    #[command(subcommand)]
+    Aggregate(AggregateCommand),
+    /// Applies transformation rules to JSON on standard input
+    #[command(
+        after_help = "Examples:\n  vestibule transform rules.json < data.json\n  vestibule transform rules.json --ndjson < events.ndjson > less.ndjson\n\nrules.json: [{\"op\": \"filter\", \"where\": \".price > 3\"}, {\"op\": \"select\", \"fields\": [\"id\", \"price\"]}]"
+    )]
+    Transform(TransformCommand),
     /// Administers accounts
     #[command(subcommand)]
     User(UserCommand),
@@ -112,6 +123,8 @@ fn run_with(
         Command::EvaluationWorker => return bootstrap::evaluation_worker(),
         Command::Migrate(command) => command.run(&mut session),
         Command::Route(command) => command.run(&mut session),
+        Command::Aggregate(command) => command.run(&mut session),
+        Command::Transform(command) => command.run(&mut session),
         Command::User(command) => command.run(&mut session),
         Command::Key(command) => command.run(&mut session),
         Command::Client(command) => command.run(&mut session),

@@ -17,6 +17,7 @@ mod sections;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod unknown;
 
 pub use changes::changed_keys;
@@ -24,6 +25,7 @@ pub use fault::{Fault, Place};
 pub use loader::{DEFAULTS, Loaded, Override, Sources, load, load_checked};
 pub use schema::schema;
 pub use sections::*;
+pub use tls::{ClientAuth, SniConfig, TlsConfig};
 
 use serde::{Deserialize, Serialize};
 

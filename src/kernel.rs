@@ -12,7 +12,7 @@ pub mod units;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ErrorKind, FieldFault};
-pub use ids::{ApiKeyId, SessionId, UserId};
+pub use ids::{ApiKeyId, PasskeyId, SessionId, UserId};
 pub use page::{Page, PageRequest};
 pub use principal::{API_KEY_CLIENT, API_KEY_PREFIX, FIRST_PARTY, Principal, Subject};
 pub use random::Random;

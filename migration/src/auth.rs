@@ -13,6 +13,9 @@ mod m20261121_000008_api_keys;
 mod m20261121_000009_signing_keys;
 mod m20261121_000010_clients;
 mod m20261121_000011_authorizations;
+mod m20261121_000040_passkeys;
+mod m20261121_000050_outbox;
+mod m20261121_000051_pushed_requests;
 
 /// Applies and takes back the schema of accounts, sessions and keys.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +36,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_signing_keys::Migration),
             Box::new(m20261121_000010_clients::Migration),
             Box::new(m20261121_000011_authorizations::Migration),
+            Box::new(m20261121_000040_passkeys::Migration),
+            Box::new(m20261121_000050_outbox::Migration),
+            Box::new(m20261121_000051_pushed_requests::Migration),
         ]
     }
 

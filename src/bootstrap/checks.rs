@@ -9,10 +9,15 @@ use crate::{
 /// Every fault of a configuration that reads well, from every module that is compiled in.
 pub fn check(config: &Config) -> Vec<SettingFault> {
     let mut faults = config.check();
+    faults.extend(super::tls::check(&config.server));
     faults.extend(crate::modules::auth::check(&config.auth));
     #[cfg(not(feature = "redis"))]
     if config.redis.is_some() {
         faults.push(SettingFault::new("redis", "Redis is not compiled into this binary"));
+    }
+    #[cfg(all(feature = "auth", not(feature = "passkeys")))]
+    if config.auth.passkeys.enabled {
+        faults.push(SettingFault::new("auth.passkeys.enabled", crate::modules::auth::NO_PASSKEYS));
     }
     #[cfg(feature = "auth")]
     {

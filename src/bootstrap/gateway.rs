@@ -2,17 +2,20 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use actix_web::{HttpServer, web};
+use actix_web::{middleware::from_fn, web};
 
 #[cfg(feature = "gateway")]
 use super::reload::{Outcome, Refusal};
 use super::{
     process::Shared,
     reload::Reloader,
-    server::{Routes, application, front, listen},
+    server::{Routes, application, front, go_on, listen, listening},
 };
-use crate::config::Config;
-use crate::kernel::{SettingFault, StartError};
+use crate::{
+    config::Config,
+    kernel::{SettingFault, StartError},
+    platform::{http::listener::Listening, tls::ServerTls},
+};
 #[cfg(feature = "gateway")]
 use crate::{
     kernel::Role,
@@ -37,10 +40,12 @@ impl Placed {
                 config: &shared.config.gateway,
                 body_limit: shared.config.server.body_limit,
                 trusted_proxies: shared.config.server.trusted_proxies.clone(),
+                secure: shared.config.server.tls.is_some(),
                 roles: role_routes(&shared.config, |role| shared.roles.has(role)),
                 verifier: shared.verifier.clone(),
                 api_keys: shared.api_keys.clone(),
                 instances: instances(shared)?,
+                shared_cache: shared_cache(shared)?,
                 clock: shared.clock.clone(),
                 random: shared.random.clone(),
             })
@@ -56,16 +61,16 @@ impl Placed {
         &self,
         shared: Arc<Shared>,
         routes: Routes,
-        at: SocketAddr,
+        tls: Option<ServerTls>,
     ) -> Result<(actix_web::dev::Server, SocketAddr), StartError> {
-        let settings = shared.config.server.clone();
+        let how = listening(&shared.config.server, tls);
         #[cfg(feature = "gateway")]
         if let Some(gateway) = self.local.clone() {
             let factory = move || application(&shared, &routes).wrap(gateway.middleware()).wrap(front(&shared));
-            return listen(HttpServer::new(factory), &settings, at);
+            return listen(factory, &Listening { changes_protocols: true, ..how });
         }
-        let factory = move || application(&shared, &routes).wrap(front(&shared));
-        listen(HttpServer::new(factory), &settings, at)
+        let factory = move || application(&shared, &routes).wrap(from_fn(go_on)).wrap(front(&shared));
+        listen(factory, &how)
     }
 
     /// The administration's routes.
@@ -128,6 +133,25 @@ impl Reload for ByAdministration {
             Err(Refusal::Failed(why)) => Err(ReloadFault::Failed(why)),
         }
     }
+}
+
+/// What instances keep for each other: Redis where that is configured.
+#[cfg(feature = "gateway")]
+fn shared_cache(shared: &Shared) -> Result<Option<Arc<dyn crate::platform::shared_cache::SharedCache>>, StartError> {
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &shared.config.redis {
+        let settings = crate::platform::redis::RedisSettings {
+            url: redis.url.clone(),
+            prefix: redis.prefix.clone(),
+            connect_timeout: redis.connect_timeout.get(),
+            response_timeout: redis.response_timeout.get(),
+        };
+        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
+        let cache = crate::platform::redis::RedisSharedCache::start(&settings).map_err(wrong)?;
+        return Ok(Some(Arc::new(cache)));
+    }
+    let _ = shared;
+    Ok(None)
 }
 
 /// Where the front door's role paths lead.

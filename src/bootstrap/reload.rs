@@ -16,8 +16,9 @@ use crate::{
     platform::watch::FileWatch,
 };
 
-/// Settings of the gateway that only a start puts into effect: paths that the router and the documentation know.
-const FIXED: [&str; 3] = ["gateway.admin_prefix", "gateway.api_prefix", "gateway.reload"];
+/// Settings of the gateway that only a start puts into effect: paths that the router and the documentation know, and how
+/// much the cache may hold.
+const FIXED: [&str; 4] = ["gateway.admin_prefix", "gateway.api_prefix", "gateway.cache", "gateway.reload"];
 
 /// What came of reading the configuration again. Full keys.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ pub fn serve(loaded: &Loaded, roles: &RoleSet, ready: impl FnOnce(&str)) -> Resu
     if let Some(role) = roles.only().filter(|_| !port_was_set) {
         config.server.port = role.default_port();
     }
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     let log = Arc::new(start_log(&config, roles)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -24,7 +25,7 @@ pub fn serve(loaded: &Loaded, roles: &RoleSet, ready: impl FnOnce(&str)) -> Resu
     let served = runtime.block_on(async {
         let options = ServeOptions { config, loaded: loaded.clone(), roles: roles.clone(), log: log.clone() };
         let process = Box::pin(Process::start(options)).await?;
-        let url = format!("http://{}", process.address());
+        let url = format!("{scheme}://{}", process.address());
         tracing::info!(event = "listening", url, roles = %roles, version = env!("CARGO_PKG_VERSION"));
         ready(&url);
         process.run().await?;

@@ -1,26 +1,41 @@
 //! The listener: one actix application a worker, the middleware around it, and a graceful end.
 
-use std::{fmt::Debug, net::SocketAddr, sync::Arc};
+use std::{fmt::Debug, net::SocketAddr, rc::Rc, sync::Arc};
 
 use actix_http::Request;
 use actix_service::IntoServiceFactory;
 use actix_web::{
-    App, HttpResponse, HttpServer,
+    App, HttpResponse,
     body::MessageBody,
-    dev::{AppConfig, ServerHandle, ServiceFactory, ServiceRequest},
+    dev::{AppConfig, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse},
+    http::header,
+    middleware::{Next, from_fn},
     web,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
 
 use super::{
     gateway,
     process::{ConfigureRoutes, Shared},
+    tls,
 };
 use crate::{
     config::ServerConfig,
     kernel::StartError,
-    platform::http::{
-        Problem, api_keys::IdentifyApiKeys, body::BodyLimit, front::Front, operations::Operations, problem::NO_ROUTE,
+    platform::{
+        http::{
+            Problem, Wire,
+            api_keys::IdentifyApiKeys,
+            body::BodyLimit,
+            front::Front,
+            listener::{self, Listening},
+            operations::Operations,
+            problem::NO_ROUTE,
+        },
+        tls::{ServerTls, watch},
     },
 };
 
@@ -38,19 +53,28 @@ pub(super) struct Server {
     address: SocketAddr,
     /// The listener for operators, when it is one of its own.
     operations: Option<actix_web::dev::Server>,
+    /// The tasks that notice new certificates.
+    watches: Vec<JoinHandle<()>>,
 }
 
 impl Server {
     pub(super) fn bind(shared: &Arc<Shared>, routes: Routes) -> Result<Self, StartError> {
         let settings = &shared.config.server;
-        let at = SocketAddr::new(settings.host, settings.port);
+        let own_tls = tls::load("server.tls", settings.tls.as_ref())?;
+        let operators_tls = settings.operations.as_ref().and_then(|own| own.tls.as_ref());
+        let operators_tls = tls::load("server.operations.tls", operators_tls)?;
+        let watches = [&own_tls, &operators_tls].into_iter().flatten().cloned().map(watch).collect();
         let operations = match &settings.operations {
-            Some(own) => Some(bind_operations(shared, &routes, SocketAddr::new(own.host, own.port))?),
+            Some(own) => {
+                let how = listening(settings, operators_tls);
+                let how = Listening { at: SocketAddr::new(own.host, own.port), ..how };
+                Some(bind_operations(shared, &routes, &how)?)
+            }
             None => None,
         };
         let gateway = routes.gateway.clone();
-        let (front_door, address) = gateway.bind(shared.clone(), routes, at)?;
-        Ok(Self { front_door, address, operations })
+        let (front_door, address) = gateway.bind(shared.clone(), routes, own_tls)?;
+        Ok(Self { front_door, address, operations, watches })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -84,6 +108,9 @@ impl Server {
             _ = interrupt.recv() => {}
         }
         for task in std::iter::once(serving).chain(operating) {
+            task.abort();
+        }
+        for task in self.watches {
             task.abort();
         }
         Ok(())
@@ -132,11 +159,22 @@ pub(super) fn front(shared: &Shared) -> Front {
     Front::new(shared.roles.service(), proxies, shared.clock.clone(), shared.random.clone())
 }
 
-/// Binds an application with the configured limits.
+/// How the front door listens.
+pub(super) fn listening(settings: &ServerConfig, tls: Option<ServerTls>) -> Listening {
+    Listening {
+        at: SocketAddr::new(settings.host, settings.port),
+        workers: settings.workers,
+        head_timeout: settings.head_timeout.get(),
+        shutdown_timeout: settings.shutdown_timeout.get(),
+        tls,
+        changes_protocols: false,
+    }
+}
+
+/// Binds an application.
 pub(super) fn listen<F, I, S, B>(
-    server: HttpServer<F, I, S, B>,
-    settings: &ServerConfig,
-    at: SocketAddr,
+    factory: F,
+    how: &Listening,
 ) -> Result<(actix_web::dev::Server, SocketAddr), StartError>
 where
     F: Fn() -> I + Send + Clone + 'static,
@@ -146,29 +184,32 @@ where
     S::Response: Into<actix_http::Response<B>>,
     B: MessageBody + 'static,
 {
-    let workers = match settings.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
-    };
-    let server = server
-        .workers(workers)
-        .client_request_timeout(settings.head_timeout.get())
-        // A client that closes its side has gone: what runs for it is cancelled.
-        .h1_allow_half_closed(false)
-        .shutdown_timeout(settings.shutdown_timeout.get().as_secs())
-        .disable_signals()
-        .bind(at)
-        .map_err(|error| StartError::Failed(format!("cannot listen on {at}: {error}")))?;
-    let bound = server.addrs().first().copied().unwrap_or(at);
-    Ok((server.run(), bound))
+    listener::bind(factory, how).map_err(|error| StartError::Failed(format!("cannot listen on {}: {error}", how.at)))
+}
+
+/// Tells a client that waits for it that its body is wanted, unless that is known to be too long. Behind the gateway it is
+/// the gateway that tells.
+pub(super) async fn go_on<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    if request.headers().contains_key(header::EXPECT) {
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let length: Option<usize> = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let limit = request.app_data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0);
+        if let (Some(wire), true) = (request.conn_data::<Rc<Wire>>(), length.is_none_or(|length| length <= limit)) {
+            wire.go_on();
+        }
+    }
+    next.call(request).await
 }
 
 fn bind_operations(
     shared: &Arc<Shared>,
     routes: &Routes,
-    at: SocketAddr,
+    how: &Listening,
 ) -> Result<actix_web::dev::Server, StartError> {
-    let (settings, shared, operations) = (shared.config.server.clone(), shared.clone(), routes.operations.clone());
+    let (shared, operations) = (shared.clone(), routes.operations.clone());
     let gateway = routes.gateway.clone();
     let factory = move || {
         App::new()
@@ -179,7 +220,8 @@ fn bind_operations(
             })
             .default_service(web::to(no_route))
             .wrap(IdentifyApiKeys { tokens: shared.verifier.clone(), keys: shared.api_keys.clone() })
+            .wrap(from_fn(go_on))
             .wrap(front(&shared))
     };
-    listen(HttpServer::new(factory), &settings, at).map(|(server, _)| server)
+    listen(factory, how).map(|(server, _)| server)
 }

@@ -76,6 +76,9 @@ pub(super) struct Create {
     /// A file with the client's public keys, a JWK Set, when it signs (private_key_jwt) instead of sending a secret
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
+    /// Its authorization requests have to be pushed (RFC 9126)
+    #[arg(long)]
+    require_pushed_requests: bool,
     #[command(flatten)]
     format: FormatArguments,
 }
@@ -135,6 +138,7 @@ impl Create {
             grants: self.grants.clone(),
             scopes: self.scopes.clone(),
             jwks: self.jwks.as_ref().map(read_jwks).transpose()?,
+            require_pushed_requests: self.require_pushed_requests,
         })
     }
 }
@@ -180,6 +184,7 @@ fn view(client: &ClientView) -> Json {
         "post_logout_redirect_uris": client.post_logout_redirect_uris,
         "grant_types": client.grant_types,
         "scope": client.scope,
+        "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
         "created_at": client.created_at,
         "updated_at": client.updated_at,
     });

@@ -17,6 +17,11 @@ impl Output {
         Self { results: Box::new(anstream::stdout()), messages: Box::new(anstream::stderr()) }
     }
 
+    /// The stream for results that are too many to hold.
+    pub(super) fn results(&mut self) -> &mut dyn Write {
+        &mut *self.results
+    }
+
     /// Writes a result and ends its line.
     pub(super) fn result(&mut self, text: impl fmt::Display) -> io::Result<()> {
         writeln!(self.results, "{text}")?;

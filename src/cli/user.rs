@@ -65,6 +65,9 @@ pub(super) enum UserCommand {
         after_help = "Examples:\n  vestibule user reset-password ada@example.com\n  vestibule user reset-password ada@example.com --password-stdin < password.txt"
     )]
     ResetPassword(ResetPassword),
+    /// Takes the second factor and the passkeys off an account whose owner lost them, and ends every session
+    #[command(after_help = "Example:\n  vestibule user reset-mfa ada@example.com --yes")]
+    ResetMfa(ResetMfa),
     /// Deletes an account; its sessions and access tokens end at once, its address is free again
     #[command(after_help = "Example:\n  vestibule user delete ada@example.com")]
     Delete {
@@ -97,6 +100,18 @@ pub(super) struct ResetPassword {
     user: String,
     #[command(flatten)]
     password: PasswordArguments,
+    #[command(flatten)]
+    format: FormatArguments,
+}
+
+/// Whose second factor.
+#[derive(Debug, Args)]
+pub(super) struct ResetMfa {
+    /// The user's id or address
+    user: String,
+    /// The user is who it says: from now on the password alone is enough
+    #[arg(long, required = true)]
+    yes: bool,
     #[command(flatten)]
     format: FormatArguments,
 }
@@ -161,6 +176,10 @@ impl UserCommand {
             Self::Show { user, format } => (users.show_user(user).await.map(|user| view(&user)), *format),
             Self::Suspend { user, format } => (users.suspend_user(user).await.map(|user| view(&user)), *format),
             Self::Activate { user, format } => (users.activate_user(user).await.map(|user| view(&user)), *format),
+            Self::ResetMfa(reset) => {
+                let removed = users.remove_user_factors(&reset.user).await;
+                (removed.map(|user| view(&user)), reset.format)
+            }
             Self::SetRoles(given) => {
                 let roles = [given.roles.as_slice(), &given.role].concat();
                 (users.set_user_roles(&given.user, roles).await.map(|user| view(&user)), given.format)

@@ -20,12 +20,32 @@ const LONGEST: u64 = 1024 * 1024;
 /// they stand in.
 const FILES: [&str; 3] = ["auth.pages.templates", "auth.password.breach_list.file", "gateway.routes[].request_schema"];
 
+/// Files of certificates and keys, which may also be given as a whole.
+const PEM_FILES: [&str; 11] = [
+    "server.tls.cert",
+    "server.tls.key",
+    "server.tls.client_ca",
+    "server.tls.sni[].cert",
+    "server.tls.sni[].key",
+    "server.operations.tls.cert",
+    "server.operations.tls.key",
+    "server.operations.tls.client_ca",
+    "gateway.upstreams[].tls.ca",
+    "gateway.upstreams[].tls.cert",
+    "gateway.upstreams[].tls.key",
+];
+
 /// Puts what they refer to in place of all references.
 pub(super) fn resolve(tree: &mut Node, environment: &BTreeMap<String, String>) -> Vec<Fault> {
     let mut faults = Vec::new();
     tree.walk_mut(&Key::default(), &mut |key, node| {
         let (Value::String(text) | Value::Text(text)) = &node.value else { return };
         if FILES.contains(&key.pattern().as_str()) {
+            node.value = Value::String(beside(&node.place, text).display().to_string());
+            return;
+        }
+        let is_elsewhere = ["file:", "env:", "-----BEGIN"].iter().any(|start| text.starts_with(start));
+        if !is_elsewhere && PEM_FILES.contains(&key.pattern().as_str()) {
             node.value = Value::String(beside(&node.place, text).display().to_string());
             return;
         }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::tls::TlsConfig;
 use crate::kernel::{
-    Role,
+    Role, SettingFault,
     units::{ByteSize, Span},
 };
 
@@ -30,6 +31,8 @@ pub struct ServerConfig {
     /// From these peers `Forwarded` and `X-Forwarded-*` are believed.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
+    /// TLS; absent: plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// Whether `/docs`, `/redoc` and `/openapi.json` are served.
     pub docs: bool,
     /// Moves `/metrics`, `/health*`, `/admin*` and the documentation to a listener of their own.
@@ -45,6 +48,8 @@ pub struct OperationsConfig {
     pub host: IpAddr,
     /// The port to listen on.
     pub port: u16,
+    /// TLS; absent: plain HTTP.
+    pub tls: Option<TlsConfig>,
 }
 
 /// `[database]`: where data is kept.
@@ -114,6 +119,35 @@ pub struct MailConfig {
     pub transport: String,
     /// The sender.
     pub from: String,
+    /// How many mails may wait to be sent; whoever wants one more gets 503.
+    pub max_waiting: u32,
+    /// How many are sent at the same time.
+    pub senders: u32,
+    /// How long sending one may take.
+    pub send_timeout: Span,
+    /// How often one is tried.
+    pub attempts: u32,
+    /// The wait after the first failure; each one after it is twice as long.
+    pub retry_after: Span,
+    /// The longest wait.
+    pub retry_after_max: Span,
+}
+
+impl MailConfig {
+    /// What is wrong with the numbers.
+    pub fn faults(&self) -> Vec<SettingFault> {
+        let (one, more) = ("expected at least 1", "expected more than zero");
+        let rules = [
+            ("max_waiting", self.max_waiting > 0, one),
+            ("senders", self.senders > 0, one),
+            ("attempts", self.attempts > 0, one),
+            ("send_timeout", !self.send_timeout.get().is_zero(), more),
+            ("retry_after", !self.retry_after.get().is_zero(), more),
+            ("retry_after_max", self.retry_after_max >= self.retry_after, "expected no less than `retry_after`"),
+        ];
+        let broken = rules.into_iter().filter(|(_, is_kept, _)| !is_kept);
+        broken.map(|(key, _, detail)| SettingFault::new(format!("mail.{key}"), detail)).collect()
+    }
 }
 
 /// `[services]`: base URLs of the roles that run elsewhere.

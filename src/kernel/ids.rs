@@ -54,6 +54,10 @@ id!(
     ApiKeyId
 );
 id!(
+    /// A passkey.
+    PasskeyId
+);
+id!(
     /// A login session: one device of one user. The `sid` of its tokens.
     SessionId
 );

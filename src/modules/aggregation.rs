@@ -4,6 +4,7 @@
 //! `adapters/evaluation` runs programs of requests in processes of their own. Everything that is configured is compiled
 //! once, at start.
 
+pub mod api;
 pub mod config;
 
 #[cfg(feature = "aggregation")]
@@ -11,7 +12,11 @@ mod adapters;
 #[cfg(feature = "aggregation")]
 mod application;
 #[cfg(feature = "aggregation")]
+mod command;
+#[cfg(feature = "aggregation")]
 mod domain;
+#[cfg(all(fuzzing, feature = "aggregation"))]
+pub mod fuzzing;
 #[cfg(feature = "aggregation")]
 mod start;
 
@@ -19,5 +24,9 @@ pub use config::AggregationConfig;
 
 #[cfg(feature = "aggregation")]
 pub use adapters::evaluation::{WorkerCommand, evaluation_worker};
+#[cfg(feature = "aggregation")]
+pub use adapters::krakend::import as import_krakend;
+#[cfg(feature = "aggregation")]
+pub use command::{Prepared, Rehearsal, run, transform, transform_lines};
 #[cfg(feature = "aggregation")]
 pub use start::{Aggregation, AggregationParts, PROBLEMS, check, openapi};

@@ -10,10 +10,13 @@ pub mod context;
 pub mod front;
 mod front_metrics;
 pub mod health;
+pub mod listener;
 pub mod operations;
 pub mod problem;
+mod wire;
 
 pub use body::Fields;
 pub use context::{RequestContext, RouteLabel, TraceContext};
 pub use health::HealthProbe;
 pub use problem::{Problem, ProblemType};
+pub use wire::{Tunnel, Wire};

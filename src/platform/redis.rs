@@ -4,6 +4,8 @@
 mod breakers;
 mod counts;
 
+mod shared_cache;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
@@ -16,7 +18,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-pub use self::{breakers::RedisBreakers, counts::RedisCounts};
+pub use self::{breakers::RedisBreakers, counts::RedisCounts, shared_cache::RedisSharedCache};
 use super::bell::Bell;
 
 /// Where Redis is, and how long it is waited for.

@@ -1,8 +1,10 @@
 //! The command line, as a user types it.
 
+mod aggregation;
 mod clients;
 mod configuration;
 mod demo;
+mod recipes;
 mod users;
 mod various;
 

@@ -1,6 +1,7 @@
 //! The front door, from outside.
 
 mod broken_upstreams;
+mod cache;
 mod framing;
 mod headers;
 mod limits;

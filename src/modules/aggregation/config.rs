@@ -1,8 +1,14 @@
 //! `[aggregation]`: sources, endpoints and limits of evaluation.
 
+mod batch;
+mod reach;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use batch::BatchConfig;
+pub use reach::{PaginateBy, PaginateConfig, RedirectsConfig};
 
 use crate::kernel::units::{ByteSize, Span};
 
@@ -14,6 +20,9 @@ pub struct AggregationConfig {
     pub source_body_limit: ByteSize,
     /// For all cached answers of sources together.
     pub cache_size: ByteSize,
+    /// The longest line of NDJSON that `/data/transform` takes.
+    #[serde(default = "line_limit")]
+    pub line_limit: ByteSize,
     /// The limits of evaluation of programs from requests.
     pub evaluation: EvaluationConfig,
     /// `[[aggregation.sources]]`.
@@ -68,6 +77,13 @@ pub struct SourceConfig {
     pub expect: Vec<u16>,
     /// jq over the body; absent: the body as it is.
     pub select: Option<String>,
+    /// How its pages are followed; absent: an answer is one page.
+    pub paginate: Option<PaginateConfig>,
+    /// Which redirects are followed; absent: none.
+    pub redirects: Option<RedirectsConfig>,
+    /// Whether it is asked to compress its answers (gzip).
+    #[serde(default)]
+    pub compressed: bool,
     /// Tries after one that failed; absent: none.
     pub retry: Option<SourceRetryConfig>,
     /// Answers that are kept; absent: none.
@@ -181,6 +197,8 @@ pub struct StepConfig {
     pub fallback: Option<serde_json::Value>,
     /// jq: one call for each of its outputs.
     pub for_each: Option<String>,
+    /// How elements of `for_each` are put together; absent: each has a call of its own.
+    pub batch: Option<BatchConfig>,
     /// Calls of `for_each` at a time.
     #[serde(default = "concurrency")]
     pub concurrency: usize,
@@ -196,6 +214,9 @@ pub struct RulesetConfig {
     pub rules: Vec<serde_json::Value>,
 }
 
+const fn line_limit() -> ByteSize {
+    ByteSize::mib(1)
+}
 fn get() -> String {
     "GET".to_owned()
 }

@@ -74,6 +74,7 @@ impl Aggregation {
                 evaluator: workers.clone(),
                 clock,
                 output_limit: config.evaluation.output_limit.as_usize(),
+                line_limit: config.line_limit.as_usize(),
             },
             catalogue,
         });

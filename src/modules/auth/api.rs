@@ -103,6 +103,8 @@ pub trait UserAdministration: Send + Sync {
     async fn set_user_password(&self, id_or_email: &str, password: secrecy::SecretString) -> Result<(), AuthError>;
     /// A link by which its bearer sets the password, once.
     async fn password_reset_link(&self, id_or_email: &str) -> Result<String, AuthError>;
+    /// Takes the second factor and the passkeys off, and ends every session of the user.
+    async fn remove_user_factors(&self, id_or_email: &str) -> Result<UserView, AuthError>;
     /// Deletes an account; its address is free again.
     async fn delete_user(&self, id_or_email: &str) -> Result<(), AuthError>;
 }
@@ -138,6 +140,8 @@ pub struct CreateClient {
     pub scopes: Vec<String>,
     /// Its public keys, a JWK Set, when it signs instead of sending a secret.
     pub jwks: Option<String>,
+    /// Whether its authorization requests have to be pushed (RFC 9126 §6).
+    pub require_pushed_requests: bool,
 }
 
 /// A client, and its new secret when it has one.
@@ -168,6 +172,8 @@ pub struct ClientView {
     pub scope: String,
     /// Its public keys.
     pub jwks: Option<serde_json::Value>,
+    /// Whether its authorization requests have to be pushed (RFC 9126 §6).
+    pub require_pushed_authorization_requests: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it last changed.

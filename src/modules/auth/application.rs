@@ -8,6 +8,7 @@ mod audit;
 mod authenticate;
 mod captcha;
 mod check_api_key;
+mod deliver_mails;
 mod failure;
 mod idempotency;
 mod import_users;
@@ -19,6 +20,7 @@ mod manage_clients;
 mod manage_roles;
 mod manage_totp;
 pub(crate) mod oauth;
+mod passkeys;
 mod password_policy;
 mod passwords;
 mod ports;
@@ -40,6 +42,7 @@ pub(crate) use audit::Audit;
 pub(crate) use authenticate::{Authenticate, Authenticated, LoginAttempt};
 pub(crate) use captcha::Captcha;
 pub(crate) use check_api_key::{CheckApiKey, RECALLED};
+pub(crate) use deliver_mails::{DeliverMails, Delivery};
 pub(crate) use failure::Failure;
 pub(crate) use idempotency::{Idempotency, KeyedCall, Standing};
 pub(crate) use import_users::ImportUsers;
@@ -50,17 +53,20 @@ pub(crate) use log_out::LogOut;
 pub(crate) use manage_clients::{ClientWish, ManageClients, client_name, view as client_view};
 pub(crate) use manage_roles::{ManageRoles, NamedRole, RoleTexts};
 pub(crate) use manage_totp::ManageTotp;
+pub(crate) use passkeys::{NewPasskey, Passkeys};
 pub(crate) use password_policy::PasswordPolicy;
 pub(crate) use passwords::{ManagePasswords, STEADY};
 pub(crate) use ports::{
     AccessGrant, Administered, ApiKeyKept, ApiKeyRepository, AttemptCounters, AttemptLimiter, AuditFilter, AuditLog,
-    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, Changed, Claim,
-    ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation, ConsentRepository,
-    DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, IdGrant, IdHint, IdempotencyStore,
-    InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding, Mail, Mailer,
-    OneTimePasswords, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RemovedRole, RevocationFeed,
-    RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository, SessionRepository,
-    TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository, Verdict,
+    AuthorizationCodeRepository, Begun, BreachList, BrowserSessionRepository, CaptchaVerifier, CarryFault,
+    CeremonyFault, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation,
+    ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, HeldEntry, Hold, IdGrant,
+    IdHint, IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding,
+    Mail, MailCarrier, Mailer, Notice, OneTimePasswords, Outbox, PasskeyCeremonies, PasskeyHolder, PasskeyKept,
+    PasskeyRepository, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RegistrationMails,
+    RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole,
+    SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository,
+    Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

@@ -4,6 +4,7 @@ mod breach_list;
 mod captcha;
 mod oauth;
 mod pages;
+mod passkeys;
 mod second_factor;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use breach_list::BreachListConfig;
 pub use captcha::{CaptchaConfig, CaptchaPlace, CaptchaProvider};
 pub use oauth::OAuthConfig;
 pub use pages::PagesConfig;
+pub use passkeys::PasskeysConfig;
 pub use second_factor::{MfaConfig, StepUpConfig};
 
 /// `[auth]`.
@@ -44,6 +46,8 @@ pub struct AuthConfig {
     pub idempotency: IdempotencyConfig,
     /// `[auth.mfa]`.
     pub mfa: MfaConfig,
+    /// `[auth.passkeys]`.
+    pub passkeys: PasskeysConfig,
     /// `[auth.step_up]`.
     pub step_up: StepUpConfig,
     /// 32 random bytes, as base64 or hexadecimal, that secrets in the database are sealed with; absent: in the clear.
@@ -162,6 +166,8 @@ pub struct LockoutConfig {
 pub struct ApiKeysConfig {
     /// The most keys of one user.
     pub per_user: u32,
+    /// How long a key that was revoked, or has expired, is still listed before it is taken away.
+    pub kept_for: Span,
 }
 
 /// `[auth.idempotency]`.
@@ -234,11 +240,14 @@ pub fn check(config: &AuthConfig) -> Vec<SettingFault> {
         must(false, &key, fault);
     }
     must(config.api_keys.per_user >= 1, "api_keys.per_user", "expected at least 1");
+    // Verifiers have to hear of a revoked key before it is gone.
+    must(config.api_keys.kept_for.get().as_secs() >= 3_600, "api_keys.kept_for", "expected at least 1h");
     must(config.lockout.failures >= 1, "lockout.failures", "expected at least 1");
     must(!config.idempotency.kept_for.get().is_zero(), "idempotency.kept_for", "expected more than zero");
     must(config.lockout.client_factor >= 2, "lockout.client_factor", "expected at least 2");
     must(!config.lockout.window.get().is_zero(), "lockout.window", "expected more than zero");
     second_factor::check(config, &mut must);
+    passkeys::check(config, &mut must);
     oauth::check(&config.oauth, &mut must);
     faults.extend(pages::check(&config.pages));
     faults

@@ -15,6 +15,8 @@ mod email_token;
 mod interaction;
 mod lockout;
 mod name;
+mod outbox;
+mod passkey;
 mod password;
 mod password_owner;
 mod permission;
@@ -43,6 +45,8 @@ pub(crate) use email_token::{
 pub(crate) use interaction::{Interaction, InteractionKind};
 pub(crate) use lockout::{Failures, LockoutRule};
 pub(crate) use name::DisplayName;
+pub(crate) use outbox::{Channel, OutboxEntry, RetryRule};
+pub(crate) use passkey::{Passkey, PasskeyCredential};
 pub(crate) use password::{PasswordHash, PlainPassword};
 pub(crate) use password_owner::PasswordOwner;
 pub(crate) use permission::Permission;

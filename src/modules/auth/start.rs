@@ -6,6 +6,8 @@ mod core;
 #[cfg(test)]
 mod journeys;
 mod limits;
+mod outbox;
+mod passkeys;
 mod second_factor;
 mod user_facing;
 
@@ -17,19 +19,19 @@ use vestibule_migration::auth::Migrator;
 
 use self::{
     core::{Core, cannot, connect, delta},
+    outbox::Postmen,
     user_facing::Joints,
 };
 use super::{
     adapters::{
         captcha::SiteVerify,
         http::{self, Pages, UseCases},
-        mail::QueuedMailer,
         revocation::{BellFeed, NobodyHere, VerifierSink},
         tokens::JwkClientKeys,
     },
     api::{Administration, AuthApi},
     application::{
-        ApiKeys, Authenticate, Captcha, CheckApiKey, Idempotency, IssueTokens, LogIn, LogOut, Mailer, ManagePasswords,
+        ApiKeys, Authenticate, Captcha, CheckApiKey, Idempotency, IssueTokens, LogIn, LogOut, ManagePasswords,
         ManageRoles, ManageTotp, Profile, Refresh, Register, ServeVerifiers, Sessions, StepUp, VerifyEmail,
         oauth::{AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken},
     },
@@ -42,7 +44,7 @@ use crate::{
         bell::Bell,
         database::{self, AppliedMigration, Database},
         http::HealthProbe,
-        mail::{MailQueue, MailTransport},
+        mail::{MailTransport, TransportFault},
         tokens::TokenVerifier,
     },
 };
@@ -71,7 +73,7 @@ pub struct Auth {
     administration: Administration,
     api: Arc<dyn AuthApi>,
     database: Database,
-    mails: Arc<MailQueue>,
+    postmen: Postmen,
     /// What is done in the background until the module stops.
     tasks: Vec<JoinHandle<()>>,
 }
@@ -81,10 +83,8 @@ impl Auth {
     pub async fn start(parts: AuthParts<'_>) -> Result<Self, StartError> {
         let AuthParts { config, clock, random, .. } = parts;
         let transport = transport(parts.mail).map_err(StartError::Settings)?;
-        let core = Core::open(config, parts.database, &clock, &random).await?;
-        let mails = Arc::new(MailQueue::start(transport));
-        let mailer: Arc<dyn Mailer> =
-            Arc::new(QueuedMailer { queue: mails.clone(), clock: clock.clone(), random: random.clone() });
+        let core = Core::open(config, parts.database, &clock, &random).await?.with_mails(parts.mail.max_waiting);
+        let mailer = outbox::mailer(&core, &clock, &random);
         let feed = Arc::new(BellFeed(parts.bell));
         let sink = Arc::new(VerifierSink { verifier: parts.verifier.clone(), feed: feed.clone() });
         let tokens =
@@ -105,6 +105,7 @@ impl Auth {
         let audit = core.audit(&clock, &random);
         let codes = second_factor::codes(&core, config, &random);
         second_factor::reseal(&core, &codes).await?;
+        outbox::reseal(&core, &*random).await?;
         let authenticate = Authenticate {
             users: core.store.clone(),
             passwords: core.passwords.clone(),
@@ -130,7 +131,9 @@ impl Auth {
             clock: &clock,
             random: &random,
         });
+        let passkeys = passkeys::passkeys(&core, config, &mailer, &clock, &random)?;
         let use_cases = UseCases {
+            passkeys,
             user_facing,
             register: Register {
                 users: core.store.clone(),
@@ -178,7 +181,11 @@ impl Auth {
                 random: random.clone(),
                 settings: core.settings.clone(),
             },
-            spend_refresh_token: SpendRefreshToken { refresh: refresh.clone(), audit: core.audit(&clock, &random) },
+            spend_refresh_token: SpendRefreshToken {
+                refresh: refresh.clone(),
+                id_tokens: core.id_tokens(&clock),
+                audit: core.audit(&clock, &random),
+            },
             revoke_token: RevokeToken {
                 issuer: core.issuer.clone(),
                 sessions: core.store.clone(),
@@ -229,12 +236,13 @@ impl Auth {
                 roles: core.store.clone(),
                 tokens: core.issuer.clone(),
                 revocations: sink.clone(),
+                mailer: mailer.clone(),
                 audit: core.audit(&clock, &random),
                 clock: clock.clone(),
                 random: random.clone(),
                 most: config.api_keys.per_user,
             },
-            users: core.administer_users(sink.clone(), &clock, &random),
+            users: core.administer_users(sink.clone(), &mailer, &clock, &random),
             roles: ManageRoles { store: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
             idempotency: Idempotency {
                 store: core.store.clone(),
@@ -264,16 +272,20 @@ impl Auth {
                 settings: core.settings.clone(),
             },
             audit,
-            profile: Profile { users: core.store.clone(), clock: clock.clone() },
+            profile: Profile { users: core.store.clone(), audit: core.audit(&clock, &random), clock: clock.clone() },
             api: api.clone(),
             verifier: parts.verifier,
             settings: core.settings.clone(),
             pages: Pages::start(config, random.clone()).map_err(StartError::Settings)?,
         };
         let tending = background::tend_keys(core.administer_keys(&clock, &random));
-        let tasks = vec![tokio::spawn(background::purge(core.store.clone(), clock.clone())), tokio::spawn(tending)];
-        let administration = core.administration(sink, &clock, &random);
-        Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, mails, tasks })
+        let tasks = vec![
+            tokio::spawn(background::purge(core.store.clone(), clock.clone(), delta(config.api_keys.kept_for))),
+            tokio::spawn(tending),
+        ];
+        let administration = core.administration(sink, &mailer, &clock, &random);
+        let postmen = Postmen::start(&core, parts.mail, transport, &clock, &random);
+        Ok(Self { use_cases: Arc::new(use_cases), administration, api, database: core.database, postmen, tasks })
     }
 
     /// Adds the module's routes to an application. They need an `Arc<TokenVerifier>` in the application's data.
@@ -302,10 +314,10 @@ impl Auth {
         vec![self.database.probe()]
     }
 
-    /// Sends the mails that wait, and closes the database.
+    /// Lets the mails that are being sent be sent, and closes the database, where the others wait.
     pub async fn stop(&self) {
         self.tasks.iter().for_each(JoinHandle::abort);
-        self.mails.stop(Duration::from_secs(5)).await;
+        self.postmen.stop(Duration::from_secs(5)).await;
         self.database.close().await;
     }
 }
@@ -318,7 +330,9 @@ pub async fn administration_only(
     random: Arc<dyn Random>,
 ) -> Result<Administration, StartError> {
     let core = Core::open(config, database, &clock, &random).await?;
-    Ok(core.administration(Arc::new(NobodyHere), &clock, &random))
+    // A server that runs, or runs again, sends what is written here.
+    let mailer = outbox::mailer(&core, &clock, &random);
+    Ok(core.administration(Arc::new(NobodyHere), &mailer, &clock, &random))
 }
 
 /// What signs and reads tokens, alone.
@@ -364,9 +378,13 @@ pub fn check_pages(config: &AuthConfig) -> Vec<SettingFault> {
 }
 
 fn transport(config: &MailConfig) -> Result<MailTransport, Vec<SettingFault>> {
-    MailTransport::parse(&config.transport, &config.from).map_err(|faults| {
-        faults.into_iter().map(|fault| SettingFault::new(format!("mail.{}", fault.key), fault.detail)).collect()
-    })
+    let parsed = MailTransport::parse(&config.transport, &config.from);
+    let told = |fault: TransportFault| SettingFault::new(format!("mail.{}", fault.key), fault.detail);
+    match (parsed, config.faults()) {
+        (Ok(transport), faults) if faults.is_empty() => Ok(transport),
+        (Ok(_), faults) => Err(faults),
+        (Err(unusable), faults) => Err(unusable.into_iter().map(told).chain(faults).collect()),
+    }
 }
 
 /// The guard against programs, as configured.

@@ -5,6 +5,7 @@ mod admin;
 mod availability;
 mod balance;
 mod breakers;
+mod cache;
 mod checks;
 mod compile;
 mod compression;
@@ -38,6 +39,9 @@ mod start;
 mod table;
 mod target;
 mod template;
+mod trailers;
+mod tunnel;
+mod upgrade;
 mod upstream;
 
 pub use explain::{Explanation, RouteSummary};

@@ -1,13 +1,15 @@
 //! `[gateway]`: upstreams, routes and edge policies.
 
 mod balancing;
+mod cache;
 mod limits;
+mod protocol;
 mod reload;
 mod shaping;
 
-pub use reload::ReloadConfig;
-
 use std::{collections::BTreeMap, fmt};
+
+pub use cache::{CacheConfig, RouteCacheConfig};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -19,6 +21,9 @@ pub use self::{
     limits::LimitMode,
     shaping::{Coding, CompressionConfig, DeprecatedConfig, MirrorConfig, SplitPart},
 };
+pub use protocol::{UpstreamProtocol, UpstreamTlsConfig};
+pub use reload::ReloadConfig;
+
 use crate::kernel::units::{ByteSize, Rate, Span};
 
 /// `[gateway]`.
@@ -47,6 +52,9 @@ pub struct GatewayConfig {
     pub reload: ReloadConfig,
     /// What the breaker of an upstream is where its own `breaker` table says nothing; the loader puts it there.
     pub breaker: BreakerConfig,
+    /// `[gateway.cache]`.
+    #[serde(default)]
+    pub cache: CacheConfig,
     /// `[[gateway.upstreams]]`.
     #[serde(default)]
     pub upstreams: Vec<UpstreamConfig>,
@@ -181,6 +189,11 @@ pub struct UpstreamConfig {
     pub panic_percent: u32,
     /// How long a target that came back takes to its full share; absent: none.
     pub slow_start: Option<Span>,
+    /// TLS to its targets, beyond what `https://` says.
+    pub tls: Option<UpstreamTlsConfig>,
+    /// What its targets speak.
+    #[serde(default)]
+    pub protocol: UpstreamProtocol,
 }
 
 /// One target of an upstream.
@@ -344,6 +357,11 @@ pub struct RouteConfig {
     pub deprecated: Option<DeprecatedConfig>,
     /// `false`: its answers are never compressed.
     pub compression: Option<bool>,
+    /// Protocols that a connection may change to, such as `websocket`.
+    #[serde(default)]
+    pub upgrade: Vec<String>,
+    /// What is kept of answers; absent: nothing.
+    pub cache: Option<RouteCacheConfig>,
     /// Changes to the request's headers.
     #[serde(default)]
     pub request_headers: HeaderRules,

@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a panic is a test's failure")]
 
 mod balancing;
+mod cache;
 mod faults;
+mod framing;
 mod messages;
 mod policies;
 mod reload;
 mod shaping;
 mod support;
+mod upgrades;

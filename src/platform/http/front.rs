@@ -31,6 +31,7 @@ use super::{
     context::{CURRENT, RouteLabel, is_sane_request_id},
     front_metrics::RequestMetrics,
     problem::{PROBLEM_JSON, general},
+    wire::Wire,
 };
 use crate::kernel::{Clock, ErrorKind, Random, ids::new_uuid};
 
@@ -113,6 +114,7 @@ where
             answer: None,
             response_bytes: 0,
             complete: false,
+            wire: request.conn_data::<Rc<Wire>>().cloned(),
         };
         self.parts.metrics.active.increment(1.0);
         let answer = self.inner.call(request);
@@ -246,12 +248,16 @@ struct Visit {
     answer: Option<(StatusCode, Arc<str>)>,
     response_bytes: u64,
     complete: bool,
+    wire: Option<Rc<Wire>>,
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
         let duration = self.parts.clock.monotonic().saturating_duration_since(self.started);
         self.parts.metrics.active.decrement(1.0);
+        if let Some(wire) = &self.wire {
+            wire.served();
+        }
         // 499: the client went away before there was an answer; the field's usual name for it.
         let (status, route) = match self.answer.take() {
             Some((status, route)) => (status.as_u16(), route),

@@ -22,7 +22,7 @@ pub struct MailMessage {
     pub body: String,
     /// When it was written.
     pub date: DateTime<Utc>,
-    /// The left part of its `Message-ID`; unique.
+    /// The left part of its `Message-ID`: the same again when it is sent again, so that a duplicate can be told.
     pub id: uuid::Uuid,
 }
 

@@ -43,6 +43,15 @@ pub struct TransportFault {
     pub detail: String,
 }
 
+/// Why a mail could not be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendFault {
+    /// It is worth another try.
+    Passing(String),
+    /// The address will not do tomorrow either.
+    Final(String),
+}
+
 impl MailTransport {
     /// Reads `log`, `file:DIR`, `smtp://user:password@host:port` (STARTTLS when the server offers it, always when the URL
     /// says `?tls=required`) or `smtps://…`; nothing is connected yet.
@@ -58,13 +67,15 @@ impl MailTransport {
         }
     }
 
-    /// Sends one mail; an error is worth another try.
-    pub async fn send(&self, mail: &MailMessage) -> Result<(), String> {
-        let message = mail.compose(&self.from)?;
+    /// Sends one mail.
+    pub async fn send(&self, mail: &MailMessage) -> Result<(), SendFault> {
+        let message = mail.compose(&self.from).map_err(SendFault::Final)?;
         match &self.way {
             Way::Log => Ok(()),
-            Way::Folder(folder) => write_file(folder.clone(), mail.id, message.formatted()).await,
-            Way::Smtp(smtp) => smtp.pool().send(message).await.map(drop).map_err(|error| error.to_string()),
+            Way::Folder(folder) => {
+                write_file(folder.clone(), mail.id, message.formatted()).await.map_err(SendFault::Passing)
+            }
+            Way::Smtp(smtp) => smtp.pool().send(message).await.map(drop).map_err(|error| fault_of(&error)),
         }
     }
 
@@ -110,6 +121,14 @@ fn smtp(url: &str) -> Result<AsyncSmtpTransportBuilder, lettre::transport::smtp:
         });
     }
     Ok(builder.timeout(Some(Duration::from_secs(10))).pool_config(PoolConfig::new().max_size(4)))
+}
+
+/// Only what a server says of the mailbox is final (RFC 5321 §4.2.3). Of the other permanent answers most mean that
+/// somebody has to mend a setting, and the mails shall still be there then.
+fn fault_of(error: &lettre::transport::smtp::Error) -> SendFault {
+    let text = error.to_string();
+    let is_of_mailbox = error.status().is_some_and(|code| matches!(u16::from(code), 550 | 551 | 553 | 556));
+    if is_of_mailbox { SendFault::Final(text) } else { SendFault::Passing(text) }
 }
 
 /// One `.eml` file, complete as soon as it can be seen.

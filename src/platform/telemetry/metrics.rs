@@ -71,8 +71,12 @@ fn describe() {
     describe_histogram!("upstream_request_duration_seconds", "Time to an upstream's response head");
     describe_counter!("events_published_total", "Events handed to the bus, by topic");
     describe_counter!("events_consumed_total", "Events handled, by topic and outcome");
-    describe_gauge!("outbox_pending", "Events written and not yet published");
     describe_counter!("config_reloads_total", "Times the configuration was read again, by outcome");
+    describe_gauge!("outbox_pending", "Mails and events written and not yet delivered, by outbox");
+    describe_counter!(
+        "mails_total",
+        "Mails sent, postponed, given up, and dropped because too many waited, by outcome"
+    );
     describe_counter!("log_lines_dropped_total", "Log lines dropped because nobody read them");
 
     let labels = [("service", "vestibule"), ("method", "GET"), ("route", "/health/live"), ("status", "200")];
@@ -96,6 +100,7 @@ fn describe() {
         "upstream_requests_total",
         "events_published_total",
         "events_consumed_total",
+        "mails_total",
         "log_lines_dropped_total",
     ] {
         counter!(name).increment(0);

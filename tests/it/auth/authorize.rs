@@ -268,3 +268,44 @@ async fn a_request_is_sent_ahead(#[values(Sqlite, Postgres)] store: Store) {
         assert_eq!(shop.post("/oauth/par", &without(name)).await.must_be(400).json()["error"], error);
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn one_client_has_to_push_and_another_has_not(#[values(Sqlite, Postgres)] store: Store) {
+    let app = TestApp::builder(AllInOne, store).settings(UNLIMITED).start().await;
+    let rest = ["--name", "Bank", "--redirect-uri", CALLBACK, "--scope", "openid,email"];
+    let bank = RelyingParty::register(&app, &[&rest[..], &["--require-pushed-requests"]].concat());
+    let mut visitor = Visitor::new(&app);
+    visitor.open(&RelyingParty::shop(&app).request(&[])).await.sees(200, "Log in");
+    visitor.open(&bank.request(&[])).await;
+    assert_eq!(visitor.sent_to(CALLBACK)["error"], "invalid_request");
+    let pairs: Vec<(String, String)> =
+        form_urlencoded::parse(bank.query(&[("client_id", "")]).as_bytes()).into_owned().collect();
+    let fields: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let pushed = bank.post("/oauth/par", &fields).await.must_be(201).json();
+    let uri = pushed["request_uri"].as_str().unwrap();
+    visitor.open(&format!("/oauth/authorize?client_id={}&request_uri={uri}", bank.id)).await.sees(200, "Log in");
+}
+
+#[tokio::test]
+async fn a_client_acts_in_a_role_only_with_all_that_the_role_may() {
+    let app = TestApp::simple().settings(UNLIMITED).start().await;
+    let (ada, shop) = (ada(&app).await, RelyingParty::shop(&app));
+    let mut set = crate::support::command(app.directory());
+    set.args(["user", "set-roles", &ada.email, "user", "admin", "--config", "harness.toml"]);
+    assert!(set.output().unwrap().status.success());
+    let (_, code) = shop.code_of(&ada, &[]).await;
+    let narrow = shop.redeem(&code).await.must_be(200).json();
+    let roles = |tokens: &serde_json::Value| claims(tokens["access_token"].as_str().unwrap())["roles"].clone();
+    assert_eq!(roles(&narrow), serde_json::json!(["user"]), "an administrator's name is no administrator");
+    let own = app.login(&ada).await;
+    assert_eq!(claims(&own.access_token)["roles"], serde_json::json!(["admin", "user"]));
+
+    let permissions = claims(&own.access_token)["scope"].as_str().unwrap().to_owned();
+    let scopes = format!("openid {permissions}");
+    let list = scopes.replace(' ', ",");
+    let console = RelyingParty::register(&app, &["--name", "Console", "--redirect-uri", CALLBACK, "--scope", &list]);
+    let (_, code) = console.code_of(&ada, &[("scope", &scopes)]).await;
+    let wide = console.redeem(&code).await.must_be(200).json();
+    assert_eq!(roles(&wide), serde_json::json!(["admin", "user"]));
+}

@@ -16,7 +16,7 @@ use crate::support::{
 /// Someone with an authenticator.
 pub(super) struct Enrolled {
     pub(super) user: User,
-    session: Session,
+    pub(super) session: Session,
     authenticator: Totp,
     pub(super) recovery_codes: Vec<String>,
 }

@@ -85,8 +85,8 @@ async fn a_forgotten_password_is_replaced() {
     app.verify(&ada).await;
     let browser = Browser::start().await;
     browser.open(&format!("{}/auth/password/reset", app.url)).await;
-    browser.shows("This link is not complete").await;
-    browser.look("incomplete-link").await;
+    browser.shows("Choose a new password").await;
+    browser.look("reset-by-code").await;
     browser.click("Ask for a new mail").await;
     browser.look("forgot").await;
     browser.press(&format!("{}{ENTER}", ada.email)).await;

@@ -10,7 +10,7 @@ use crate::support::{
     Store::{self, Postgres, Sqlite},
     TestApp,
     Topology::{self, AllInOne, Split},
-    User,
+    User, Visitor,
 };
 
 const NEW: &str = "a better horse battery staple";
@@ -114,6 +114,36 @@ async fn the_page_sets_a_password_and_only_from_its_own_form() {
     let short = post(&cookie, "short").await.must_be(422);
     assert!(short.text().contains("at least 8 characters") && short.text().contains("<form"), "{}", short.text());
     post(&cookie, "a+better+horse").await.must_be(200);
+    app.login(&User { password: "a better horse".to_owned(), ..ada }).await;
+}
+
+#[tokio::test]
+async fn a_typed_code_sets_a_password_on_a_page_too() {
+    let app = TestApp::simple().start().await;
+    let ada = ada(&app).await;
+    let mut visitor = Visitor::new(&app);
+    visitor.open("/auth/password/forgot").await.sees(200, "/auth/password/reset\"");
+    visitor.submit(&[("email", &ada.email)]).await.sees(200, "Look into your mail");
+    let mail = crate::support::eventually(Duration::from_secs(10), async || {
+        app.mailbox.mails_to(&ada.email).into_iter().find(|mail| mail.contains("Choose a new password"))
+    });
+    let mail = mail.await.expect("a mail with a code");
+    assert!(mail.lines().any(|line| line == format!("at {}/auth/password/reset", app.url)), "{mail}");
+    let code = mail.split_once("type this code: ").unwrap().1.split_whitespace().next().unwrap().to_lowercase();
+    visitor.open("/auth/password/reset").await.sees(200, "Type the code");
+    let email = ada.email.as_str();
+    let filled = |code: &'static str| [("email", email), ("code", code), ("new_password", "a better horse")];
+    visitor.submit(&filled("ABCD-EFGH")).await.sees(422, "do not belong together");
+    assert!(visitor.page.text().contains(&format!("value=\"{email}\"")), "what was typed is still there");
+    visitor.submit(&[("email", email), ("code", &code), ("new_password", "short")]).await.sees(422, "at least 8");
+    visitor.submit(&[("email", email), ("code", &code), ("new_password", "a better horse")]).await;
+    visitor.sees(200, "Password set");
+    visitor
+        .open("/auth/password/reset")
+        .await
+        .submit(&[("email", email), ("code", &code), ("new_password", "again!!!!")])
+        .await;
+    visitor.sees(422, "do not belong together");
     app.login(&User { password: "a better horse".to_owned(), ..ada }).await;
 }
 

@@ -9,10 +9,28 @@ use crate::support::{TestApp, free_host};
 fn help_and_completions() {
     let directory = tempfile::tempdir().unwrap();
     let help = run(directory.path(), &["--help"]).must_exit(0).stdout;
-    for command in ["serve", "demo", "migrate", "config", "route", "user", "openapi", "health", "completions"] {
+    for command in [
+        "serve",
+        "demo",
+        "migrate",
+        "config",
+        "route",
+        "aggregate",
+        "transform",
+        "user",
+        "openapi",
+        "health",
+        "completions",
+    ] {
         assert!(help.contains(command), "{command} not in\n{help}");
     }
-    for arguments in [&["serve", "--help"], &["user", "--help"], &["config", "--help"], &["route", "--help"]] {
+    for arguments in [
+        &["serve", "--help"],
+        &["user", "--help"],
+        &["config", "--help"],
+        &["route", "--help"],
+        &["aggregate", "--help"],
+    ] {
         run(directory.path(), arguments).must_exit(0);
     }
     let script = run(directory.path(), &["completions", "bash"]).must_exit(0).stdout;

@@ -52,6 +52,10 @@ impl Drop for Driver {
 impl Browser {
     /// A new browser that knows nothing.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(more: &[&str]) -> Self {
         let program = std::env::var_os("VESTIBULE_TEST_CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
         let files = tempfile::tempdir().expect("a directory").keep();
         let mut command = Command::new(program);
@@ -74,6 +78,7 @@ impl Browser {
         if is_root {
             arguments.push("--no-sandbox");
         }
+        arguments.extend(more);
         let capabilities = json!({
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"browser": "ALL"},
@@ -82,6 +87,41 @@ impl Browser {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(&format!("http://127.0.0.1:{port}")).await;
         Self { client: client.expect("the browser starts"), _driver: driver }
+    }
+
+    /// A new browser for which `localhost` is where the application listens: to browsers a name is a relying party, and this
+    /// one is secure without TLS.
+    #[cfg(feature = "passkeys")]
+    pub(crate) async fn start_at(app: &super::TestApp) -> Self {
+        let host = url::Url::parse(&app.url).expect("a URL").host_str().expect("a host").to_owned();
+        Self::start_with(&[&format!("--host-resolver-rules=MAP localhost {host}")]).await
+    }
+
+    /// Plays an authenticator that keeps passkeys and says that it verified its user (WebDriver, Web Authentication §11).
+    #[cfg(feature = "passkeys")]
+    pub(crate) async fn add_authenticator(&self) {
+        let wanted = json!({
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": true,
+            "hasUserVerification": true,
+            "isUserConsenting": true,
+            "isUserVerified": true,
+        });
+        self.command("webauthn/authenticator", wanted).await;
+    }
+
+    /// What a script's promise gives.
+    #[cfg(feature = "passkeys")]
+    pub(crate) async fn run(&self, script: &str, argument: Value) -> Value {
+        // A function of its own, since the last argument of an asynchronous script is where its answer goes.
+        let script = format!(
+            "const end = arguments[arguments.length - 1]; (async function () {{ {script} }})(arguments[0])\
+             .then((value) => end({{value}}), (error) => end({{error: String(error)}}))"
+        );
+        let answer = self.client.execute_async(&script, vec![argument]).await.unwrap();
+        assert!(answer["error"].is_null(), "{answer}");
+        answer["value"].clone()
     }
 
     /// Opens an address.

@@ -17,6 +17,7 @@ use super::super::{
     config::SourceCacheConfig,
     domain::outcome::{CacheUse, SourceStatus},
 };
+use crate::kernel::Clock;
 
 /// What an entry costs beside its key and body, about.
 const OVERHEAD: usize = 256;
@@ -26,6 +27,16 @@ const OVERHEAD: usize = 256;
 struct Kept {
     answer: Arc<SourceAnswer>,
     lives: Duration,
+    since: Instant,
+}
+
+impl Kept {
+    /// The answer, as old as it is by now.
+    fn by(&self, now: Instant) -> SourceAnswer {
+        let mut answer = (*self.answer).clone();
+        answer.report.freshness = answer.report.freshness.later(now.saturating_duration_since(self.since));
+        answer
+    }
 }
 
 /// Every entry lives as long as it says.
@@ -54,11 +65,12 @@ pub(super) struct AnswerCache {
     /// The same for longer, for when a source fails.
     stale: Cache<String, Kept>,
     tallies: HashMap<String, Tally>,
+    clock: Arc<dyn Clock>,
 }
 
 impl AnswerCache {
     /// An empty cache of so many bytes, for sources of these names.
-    pub(super) fn new(size: u64, names: impl Iterator<Item = String>) -> Self {
+    pub(super) fn new(size: u64, names: impl Iterator<Item = String>, clock: Arc<dyn Clock>) -> Self {
         let tallies: HashMap<String, Tally> = names.map(|name| (name, Tally::default())).collect();
         for name in tallies.keys() {
             for used in [CacheUse::Hit, CacheUse::Miss, CacheUse::Stale] {
@@ -68,7 +80,7 @@ impl AnswerCache {
             metrics::gauge!("cache_hit_ratio", "cache" => name.clone()).set(0.0);
         }
         // Bodies are shared by both; counted twice, they stay within the size.
-        Self { fresh: cache(size / 2), stale: cache(size - size / 2), tallies }
+        Self { fresh: cache(size / 2), stale: cache(size - size / 2), tallies, clock }
     }
 
     /// The answer for `key`: a kept one, or that of `call`, which only one caller makes at a time; when it fails, one whose
@@ -87,22 +99,25 @@ impl AnswerCache {
             if answer.report.status != SourceStatus::Ok {
                 return Err(answer);
             }
-            let answer = Arc::new(answer);
+            let (answer, since) = (Arc::new(answer), self.clock.monotonic());
             if !settings.stale_if_error.get().is_zero() {
                 let lives = settings.ttl.get() + settings.stale_if_error.get();
-                self.stale.insert(key.clone(), Kept { answer: Arc::clone(&answer), lives }).await;
+                self.stale.insert(key.clone(), Kept { answer: Arc::clone(&answer), lives, since }).await;
             }
-            Ok(Kept { answer, lives: settings.ttl.get() })
+            Ok(Kept { answer, lives: settings.ttl.get(), since })
         };
         let (mut answer, used) = match self.fresh.try_get_with(key.clone(), fill).await {
             Ok(kept) if called.load(Ordering::Relaxed) => ((*kept.answer).clone(), CacheUse::Miss),
-            Ok(kept) => ((*kept.answer).clone(), CacheUse::Hit),
+            Ok(kept) => (kept.by(self.clock.monotonic()), CacheUse::Hit),
             Err(failed) => match self.stale.get(&key).await {
-                Some(kept) => ((*kept.answer).clone(), CacheUse::Stale),
+                Some(kept) => (kept.by(self.clock.monotonic()), CacheUse::Stale),
                 None => ((*failed).clone(), CacheUse::Miss),
             },
         };
         answer.report.cache = used;
+        if used == CacheUse::Stale {
+            answer.report.freshness = answer.report.freshness.stale();
+        }
         self.tally(name, used);
         answer
     }

@@ -1,5 +1,8 @@
 //! From the configuration to the catalogue: every fault at once, with its key.
 
+mod batch;
+mod reach;
+
 use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use super::super::{
@@ -11,7 +14,9 @@ use super::super::{
     domain::{
         plan::{Plan, StepShape, results_named},
         rule,
+        shape::Shape,
         template::{UrlTemplate, is_name},
+        vary::Vary,
     },
 };
 use crate::kernel::SettingFault;
@@ -89,6 +94,9 @@ impl Compiling<'_> {
         if config.cache_size.0 == 0 && config.sources.iter().any(|source| source.cache.is_some()) {
             self.fault("aggregation.cache_size", "expected at least \"1B\": a source has a `cache`");
         }
+        if config.line_limit.0 == 0 {
+            self.fault("aggregation.line_limit", "expected at least \"1B\"");
+        }
         if config.source_body_limit.0 == 0 {
             self.fault("aggregation.source_body_limit", "expected at least \"1B\"");
         }
@@ -157,6 +165,11 @@ impl Compiling<'_> {
                 self.fault(format!("{key}.cache.ttl"), "expected more than nothing");
             }
         }
+        let paging =
+            config.paginate.as_ref().map(|paginate| self.paging(&format!("{key}.paginate"), paginate, &config.url));
+        if let Some(redirects) = &config.redirects {
+            self.redirects(&format!("{key}.redirects"), redirects, &method);
+        }
         let select = config.select.as_ref().map(|text| self.program(format!("{key}.select"), text));
         let url = match UrlTemplate::parse(&config.url) {
             Ok(url) => url,
@@ -170,6 +183,7 @@ impl Compiling<'_> {
             timeout: config.timeout.get(),
             expect: config.expect.clone(),
             required: config.required,
+            paging: paging.flatten(),
             select: select.flatten(),
         }));
     }
@@ -204,6 +218,7 @@ impl Compiling<'_> {
             self.program(format!("{key}.response"), text)
         });
         if let (Some(steps), Ok(plan)) = (steps.into_iter().collect::<Option<Vec<_>>>(), plan) {
+            let vary = vary(config, &shapes, &steps);
             self.catalogue.endpoints.push(Arc::new(Endpoint {
                 path: config.path.clone(),
                 access: match config.auth {
@@ -215,6 +230,8 @@ impl Compiling<'_> {
                 steps,
                 plan,
                 response: response.flatten(),
+                shape: config.response.as_deref().and_then(Shape::parse),
+                vary,
             }));
         }
     }
@@ -255,6 +272,7 @@ impl Compiling<'_> {
             Some(text) => Some(self.program(format!("{key}.for_each"), text)?),
             None => None,
         };
+        let batch = self.batch(key, config);
         let body = config.body.as_ref().map(|text| self.program(format!("{key}.body"), text));
         let when = config.when.as_ref().map(|text| self.program(format!("{key}.when"), text));
         let Some(source) = self.catalogue.source(&config.source).cloned() else {
@@ -280,7 +298,7 @@ impl Compiling<'_> {
             Arc::from(serde_json::value::to_raw_value(value).expect("a value of the configuration is JSON"))
         });
         let (body, when) = (body.flatten(), when.flatten());
-        Some(Step { name, source, required, arguments, body, when, fallback, for_each, concurrency })
+        Some(Step { name, source, required, arguments, body, when, fallback, for_each, batch, concurrency })
     }
 
     fn ruleset(&mut self, key: &str, config: &RulesetConfig) {
@@ -315,6 +333,18 @@ fn setting_key(key: &str, pointer: &str) -> String {
     text
 }
 
+/// What the sources get of the request's headers, and what programs read of them.
+fn vary(config: &EndpointConfig, shapes: &[StepShape], steps: &[Step]) -> Vary {
+    let mut vary = Vary::default();
+    if config.auth != EndpointAuth::None {
+        vary.on_credentials();
+    }
+    steps.iter().flat_map(|step| &step.source.forward_headers).for_each(|name| vary.on(name));
+    let programs = shapes.iter().flat_map(|step| &step.programs).map(|(_, text)| text);
+    programs.chain(&config.response).for_each(|text| vary.on_program(text));
+    vary
+}
+
 fn shape(step: &StepConfig) -> StepShape {
     let arguments = step.arguments.iter().map(|(name, text)| (format!("with.{name}"), text.clone()));
     let others = [("for_each", &step.for_each), ("when", &step.when), ("body", &step.body)];
@@ -326,5 +356,9 @@ fn shape(step: &StepConfig) -> StepShape {
     }
 }
 
+#[cfg(test)]
+mod bytes;
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -9,4 +9,5 @@ mod worker;
 
 pub(crate) use pool::WorkerPool;
 pub use process::WorkerCommand;
+pub(crate) use programs::Remembering;
 pub use worker::evaluation_worker;

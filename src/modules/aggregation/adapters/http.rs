@@ -5,14 +5,18 @@ mod catalogue;
 mod context;
 mod documented;
 mod endpoint;
+mod honest;
 mod problems;
 mod transform;
+mod transform_lines;
 
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, http::header, web};
 
+pub(crate) use catalogue::parameters;
 pub(crate) use documented::documented;
+pub(crate) use endpoint::CREDENTIALS;
 pub(crate) use problems::PROBLEMS;
 
 use super::super::application::{

@@ -1,9 +1,18 @@
 //! Sources over HTTP.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+mod decoding;
+mod heard;
+mod pages;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 
@@ -13,10 +22,11 @@ use super::{
             catalogue::Source,
             ports::{Call, RequestHeaders, SourceAnswer, SourceCaller},
         },
-        config::{AggregationConfig, SourceCacheConfig, SourceConfig, SourceRetryConfig},
+        config::{AggregationConfig, RedirectsConfig, SourceCacheConfig, SourceConfig, SourceRetryConfig},
         domain::{
             data::take,
             outcome::{CacheUse, SourceReport, SourceStatus},
+            paging::within,
         },
     },
     cache::AnswerCache,
@@ -44,6 +54,19 @@ struct Guard {
     retry: Option<SourceRetryConfig>,
     budget: RetryBudget,
     cache: Option<SourceCacheConfig>,
+    redirects: Option<RedirectsConfig>,
+    compressed: bool,
+}
+
+/// One call, with what bounds it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    source: &'a Source,
+    call: &'a Call,
+    headers: &'a RequestHeaders,
+    deadline: Instant,
+    /// The largest answer.
+    room: usize,
 }
 
 /// Until a connection to a source stands; the source's timeout runs beside it.
@@ -59,28 +82,27 @@ impl HttpSources {
             retry: source.retry.clone(),
             budget: RetryBudget::new(RETRY_PERCENT),
             cache: source.cache.clone(),
+            redirects: source.redirects.clone(),
+            compressed: source.compressed,
         };
         let guards = config.sources.iter().map(|source| (source.name.clone(), guard(source))).collect();
         let cached = config.sources.iter().filter(|source| source.cache.is_some());
-        let cache = AnswerCache::new(config.cache_size.0, cached.map(|source| upstream(&source.name)));
+        let cache =
+            AnswerCache::new(config.cache_size.0, cached.map(|source| upstream(&source.name)), Arc::clone(&clock));
         let body_limit = config.source_body_limit.as_usize();
         Self { client: HttpClient::new(CONNECT_TIMEOUT), clock, body_limit, guards, cache }
     }
 
     /// Calls, again when that may help, until the source's time is over.
-    async fn try_all(&self, source: &Source, guard: &Guard, call: &Call, headers: &RequestHeaders) -> SourceAnswer {
-        let deadline = self.clock.monotonic() + source.timeout;
+    async fn try_all(&self, guard: &Guard, asked: Asked<'_>) -> Result<Fetched, SourceReport> {
         guard.budget.deposit();
         let mut tries = 0;
         loop {
-            let Ok(permit) = guard.breaker.admit() else {
-                return failed(SourceStatus::Open, None, "not called: it failed too often of late");
-            };
-            let Ok(request) = request(source, call, headers) else {
-                return failed(SourceStatus::Error, None, "the request cannot be made");
-            };
-            let left = deadline.saturating_duration_since(self.clock.monotonic());
-            let fetched = self.client.fetch(request, left, self.body_limit).await;
+            let permit = guard.breaker.admit().map_err(|open| SourceReport {
+                retry_after: Some(open.retry_after),
+                ..SourceReport::failed(SourceStatus::Open, "not called: it failed too often of late")
+            })?;
+            let fetched = self.fetch(guard, asked).await?;
             let is_down = match &fetched {
                 Ok(fetched) => matches!(fetched.status.as_u16(), 502..=504),
                 Err(fault) => *fault != ClientFault::TooLarge,
@@ -92,14 +114,73 @@ impl HttpSources {
             }
             let pause = guard.retry.as_ref().filter(|retry| tries < retry.attempts);
             let pause = pause.map(|retry| retry.backoff.get() * (1 << tries));
-            let left = deadline.saturating_duration_since(self.clock.monotonic());
             match pause {
-                Some(pause) if is_down && pause < left && guard.budget.withdraw() => tokio::time::sleep(pause).await,
-                _ => return judge(source, fetched),
+                Some(pause) if is_down && pause < self.left(asked) && guard.budget.withdraw() => {
+                    tokio::time::sleep(pause).await;
+                }
+                _ => {
+                    return fetched.map_err(|fault| match fault {
+                        ClientFault::Timeout => SourceReport::failed(SourceStatus::Timeout, "no answer in time"),
+                        fault => SourceReport::failed(SourceStatus::Error, fault.to_string()),
+                    });
+                }
             }
             tries += 1;
         }
     }
+
+    /// Calls once, and where a redirect leads when that is allowed. The outer error: it cannot be called at all.
+    async fn fetch(&self, guard: &Guard, asked: Asked<'_>) -> Result<Result<Fetched, ClientFault>, SourceReport> {
+        let wrong = |detail: &str| SourceReport::failed(SourceStatus::Error, detail);
+        let cannot = |_: http::Error| wrong("the request cannot be made");
+        let mut request = request(asked.source, asked.call, Some(asked.headers), guard.compressed).map_err(cannot)?;
+        let (mut url, mut redirected) = (asked.call.url.clone(), 0);
+        loop {
+            let fetched = match self.client.fetch(request, self.left(asked), asked.room).await {
+                Ok(fetched) => fetched,
+                Err(fault) => return Ok(Err(fault)),
+            };
+            let next = guard.redirects.as_ref().filter(|redirects| redirected < redirects.max);
+            let Some(next) = next.and_then(|redirects| target(redirects, &url, &asked.call.url, &fetched)) else {
+                let Fetched { status, headers, body } = fetched;
+                let body = decoding::decoded(&headers, body, asked.room).await;
+                let body = body.ok_or_else(|| wrong("the answer is compressed in a way that is not read"))?;
+                return Ok(body.map(|body| Fetched { status, headers, body }));
+            };
+            redirected += 1;
+            // What the client sent is meant for the source, and for nobody else.
+            let headers = within(&asked.call.url, &next).map(|_| asked.headers);
+            let call = Call { url: next.clone(), ..asked.call.clone() };
+            request = self::request(asked.source, &call, headers, guard.compressed).map_err(cannot)?;
+            url = next;
+        }
+    }
+
+    fn left(&self, asked: Asked<'_>) -> Duration {
+        asked.deadline.saturating_duration_since(self.clock.monotonic())
+    }
+
+    /// The whole answer of a source.
+    async fn answer(&self, guard: &Guard, asked: Asked<'_>) -> SourceAnswer {
+        if let Some(paging) = &asked.source.paging {
+            return self.pages(paging, guard, asked).await;
+        }
+        match self.try_all(guard, asked).await {
+            Ok(fetched) => judge(asked.source, fetched, self.clock.now()),
+            Err(report) => SourceAnswer { report, body: None },
+        }
+    }
+}
+
+/// Where a redirect leads, when it may be followed: within the source's own origin, or to one that is named.
+fn target(redirects: &RedirectsConfig, from: &str, source: &str, fetched: &Fetched) -> Option<String> {
+    if !matches!(fetched.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = fetched.headers.get(header::LOCATION)?.to_str().ok()?;
+    let target = url::Url::parse(from).ok()?.join(location).ok()?;
+    let named = redirects.to.iter().map(String::as_str);
+    std::iter::once(source).chain(named).find_map(|origin| within(origin, target.as_str()))
 }
 
 fn breaker(source: &SourceConfig, clock: &Arc<dyn Clock>) -> Arc<Breaker> {
@@ -135,7 +216,8 @@ impl SourceCaller for HttpSources {
             return failed(SourceStatus::Error, None, "there is no such source");
         };
         let upstream = upstream(&source.name);
-        let called = self.try_all(source, guard, call, headers);
+        let (deadline, room) = (started + source.timeout, self.body_limit);
+        let called = self.answer(guard, Asked { source, call, headers, deadline, room });
         let mut answer = match &guard.cache {
             Some(kept) => self.cache.answer(kept, &upstream, key(source, call, headers), called).await,
             None => called.await,
@@ -162,16 +244,24 @@ impl SourceCaller for HttpSources {
     }
 }
 
-fn request(source: &Source, call: &Call, headers: &RequestHeaders) -> Result<Request<Full<Bytes>>, http::Error> {
+/// The request; `headers` are those of the request that is being answered.
+fn request(
+    source: &Source,
+    call: &Call,
+    headers: Option<&RequestHeaders>,
+    compressed: bool,
+) -> Result<Request<Full<Bytes>>, http::Error> {
     let mut request = Request::builder()
         .method(source.method.as_str())
         .uri(&call.url)
-        .header(header::ACCEPT_ENCODING, "identity")
+        .header(header::ACCEPT_ENCODING, if compressed { "gzip" } else { "identity" })
         .header(header::USER_AGENT, concat!("vestibule/", env!("CARGO_PKG_VERSION")));
-    for (name, value) in forwarded(source, headers).chain(&headers.trace) {
-        request = request.header(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+    if let Some(headers) = headers {
+        for (name, value) in forwarded(source, headers).chain(&headers.trace) {
+            request = request.header(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+        }
     }
-    if !source.forward_headers.iter().any(|name| name == "accept") {
+    if headers.is_none() || !source.forward_headers.iter().any(|name| name == "accept") {
         request = request.header(header::ACCEPT, "application/json");
     }
     match &call.body {
@@ -194,29 +284,20 @@ fn key(source: &Source, call: &Call, headers: &RequestHeaders) -> String {
     parts.into_iter().fold(String::new(), |key, part| key + &part.len().to_string() + ":" + part)
 }
 
-fn judge(source: &Source, fetched: Result<Fetched, ClientFault>) -> SourceAnswer {
-    match fetched {
-        Err(ClientFault::Timeout) => failed(SourceStatus::Timeout, None, "no answer in time"),
-        Err(fault) => failed(SourceStatus::Error, None, fault.to_string()),
-        Ok(fetched) if !is_success(source, fetched.status) => {
-            let status = fetched.status.as_u16();
-            failed(SourceStatus::Error, Some(status), format!("answered {status}"))
-        }
-        Ok(fetched) => {
-            let status = Some(fetched.status.as_u16());
-            match take(fetched.body) {
-                Err(fault) => failed(SourceStatus::Error, status, fault.detail),
-                Ok(body) => SourceAnswer {
-                    report: SourceReport {
-                        status: SourceStatus::Ok,
-                        http_status: status,
-                        duration: Duration::ZERO,
-                        cache: CacheUse::Miss,
-                        detail: None,
-                    },
-                    body: Some(body),
-                },
-            }
+/// What an answer is worth.
+fn judge(source: &Source, fetched: Fetched, now: DateTime<Utc>) -> SourceAnswer {
+    let status = fetched.status.as_u16();
+    if !is_success(source, fetched.status) {
+        let mut answer = failed(SourceStatus::Error, Some(status), format!("answered {status}"));
+        answer.report.retry_after = heard::retry_after(&fetched.headers, now);
+        answer.report.problem = heard::problem(&fetched.headers, &fetched.body);
+        return answer;
+    }
+    match take(fetched.body) {
+        Err(fault) => failed(SourceStatus::Error, Some(status), fault.detail),
+        Ok(body) => {
+            let freshness = heard::freshness(&fetched.headers, now);
+            SourceAnswer { report: SourceReport { freshness, ..SourceReport::ok(Some(status)) }, body: Some(body) }
         }
     }
 }

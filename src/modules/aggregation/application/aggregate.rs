@@ -7,8 +7,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use super::{
     super::domain::{
         data::Json,
+        freshness::Freshness,
         outcome::{SourceReport, SourceStatus},
         template::{Arguments, FillFault},
+        vary::Vary,
     },
     catalogue::{Catalogue, Source},
     error::{AggregationError, Reports},
@@ -33,6 +35,10 @@ pub(crate) struct Aggregated {
     pub(crate) complete: bool,
     /// How long it took.
     pub(crate) duration: Duration,
+    /// How long it may be kept.
+    pub(crate) freshness: Freshness,
+    /// Which of the request's headers it depends on.
+    pub(crate) vary: Vary,
 }
 
 /// The use case.
@@ -73,20 +79,29 @@ impl Aggregate {
             reports: Vec::new(),
             complete: true,
             duration: self.clock.monotonic() - started,
+            freshness: Freshness::default(),
+            vary: Vary::default(),
         };
+        aggregated.vary.on_credentials();
         for ((source, _), answer) in calls.iter().zip(answers) {
             let answer = answer.unwrap_or_else(|| SourceAnswer {
                 report: SourceReport::skipped("ended early: a required source failed"),
                 body: None,
             });
             aggregated.complete &= answer.report.status == SourceStatus::Ok;
+            aggregated.freshness = aggregated.freshness.and(answer.report.freshness);
+            source.forward_headers.iter().for_each(|name| aggregated.vary.on(name));
             aggregated.data.push((source.name.clone(), answer.body));
             aggregated.reports.push((source.name.clone(), answer.report));
+        }
+        if !aggregated.complete {
+            aggregated.freshness = Freshness::NO_STORE;
         }
         if let Some((index, status)) = failed {
             return Err(AggregationError::RequiredSource {
                 name: calls[index].0.name.clone(),
                 timeout: status == SourceStatus::Timeout,
+                retry_after: aggregated.reports[index].1.retry_after,
                 reports: aggregated.reports,
             });
         }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{
-    super::domain::{data::Json, plan::Plan, rule::Rule, template::UrlTemplate},
+    super::domain::{
+        data::Json, paging::Paging, plan::Plan, rule::Rule, shape::Shape, template::UrlTemplate, vary::Vary,
+    },
+    batch::Batch,
     ports::Program,
 };
 
@@ -49,6 +52,8 @@ pub(crate) struct Source {
     pub(crate) expect: Vec<u16>,
     /// Whether `/data/aggregate` fails without it.
     pub(crate) required: bool,
+    /// How its pages are followed.
+    pub(crate) paging: Option<Paging>,
     /// Over the body.
     pub(crate) select: Option<Arc<dyn Program>>,
 }
@@ -81,6 +86,10 @@ pub(crate) struct Endpoint {
     pub(crate) plan: Plan,
     /// What makes the answer.
     pub(crate) response: Option<Arc<dyn Program>>,
+    /// The same, when it only puts results together.
+    pub(crate) shape: Option<Shape>,
+    /// Which of the request's headers the answer depends on.
+    pub(crate) vary: Vary,
 }
 
 /// A step of an endpoint.
@@ -102,6 +111,8 @@ pub(crate) struct Step {
     pub(crate) fallback: Option<Json>,
     /// What it calls for each of.
     pub(crate) for_each: Option<Arc<dyn Program>>,
+    /// How many of them become one call.
+    pub(crate) batch: Option<Batch>,
     /// Calls at a time.
     pub(crate) concurrency: usize,
 }

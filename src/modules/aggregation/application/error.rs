@@ -45,6 +45,8 @@ pub(crate) enum AggregationError {
         name: String,
         /// Whether it was too slow, rather than wrong.
         timeout: bool,
+        /// When it is worth another try, if it said so.
+        retry_after: Option<Duration>,
         /// What is known of each.
         reports: Reports,
     },
@@ -54,6 +56,17 @@ pub(crate) enum AggregationError {
     /// Rules that are not acceptable, with pointers.
     #[error("the rules have {} faults", .0.len())]
     Rules(Vec<FieldFault>),
+    /// A line of a stream, with its number, is not acceptable.
+    #[error("line {number}: {fault}")]
+    Line {
+        /// From 1.
+        number: u64,
+        /// What is wrong.
+        fault: Box<AggregationError>,
+    },
+    /// A line that is not JSON, or too long.
+    #[error("{0}")]
+    BadLine(String),
     /// A transformation reached a limit.
     #[error("the transformation reached its limit of {0}")]
     Limit(&'static str),
@@ -67,9 +80,11 @@ pub(crate) enum AggregationError {
 
 impl AggregationError {
     /// The kind, which decides the status.
-    pub(crate) const fn kind(&self) -> ErrorKind {
+    pub(crate) fn kind(&self) -> ErrorKind {
         match self {
+            Self::Line { fault, .. } => fault.kind(),
             Self::BadQuery(_)
+            | Self::BadLine(_)
             | Self::UnknownSource { .. }
             | Self::MissingArgument { .. }
             | Self::BadArgument { .. } => ErrorKind::Malformed,

@@ -13,10 +13,12 @@ use tokio::time::Instant;
 use super::{
     super::domain::{
         data::{Json, null},
+        freshness::Freshness,
         outcome::{SourceReport, SourceStatus},
         template::{Arguments, FillFault},
     },
     aggregate::{call, one},
+    batch::Batched,
     catalogue::{Endpoint, Step},
     error::AggregationError,
     ports::{Call, Input, Program, RequestHeaders, SourceAnswer, SourceCaller},
@@ -33,6 +35,8 @@ pub(crate) struct EndpointAnswer {
     pub(crate) response: Json,
     /// Whether every step went well.
     pub(crate) complete: bool,
+    /// How long it may be kept.
+    pub(crate) freshness: Freshness,
     /// When each step ran, in the order of the configuration.
     pub(crate) timeline: Vec<StepTrace>,
 }
@@ -127,6 +131,7 @@ struct Run<'a> {
 enum Prepared {
     One(Call),
     Each(Vec<Result<Call, String>>),
+    Batch(Batched),
     Not(SourceReport),
     Unwanted,
 }
@@ -162,7 +167,7 @@ impl Run<'_> {
             _ => {}
         }
         let Some(for_each) = &step.for_each else {
-            let made = Self::calls(step, scope, &[null()]).pop();
+            let made = calls(step, scope, &[null()]).pop();
             return match made.unwrap_or_else(|| Err("no call".to_owned())) {
                 Ok(call) => Prepared::One(call),
                 Err(fault) => not(fault),
@@ -171,40 +176,15 @@ impl Run<'_> {
         match for_each.run(scope, MAX_ITEMS + 1) {
             Err(fault) => not(format!("for_each: {fault}")),
             Ok(items) if items.len() > MAX_ITEMS => not(format!("for_each: more than {MAX_ITEMS} elements")),
-            Ok(items) => Prepared::Each(Self::calls(step, scope, &items)),
+            Ok(items) => match &step.batch {
+                Some(batch) => Prepared::Batch(batch.plan(step, scope, &items)),
+                None => Prepared::Each(calls(step, scope, &items)),
+            },
         }
     }
 
     fn scope<'b>(&'b self, results: &'b [(&'b str, Json)]) -> Input<'b> {
         Input::Scope { request: self.request, results, item: None }
-    }
-
-    /// The call for each item.
-    fn calls(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Call, String>> {
-        let mut filled: Vec<Result<Arguments, String>> = items.iter().map(|_| Ok(Arguments::new())).collect();
-        for (name, program) in &step.arguments {
-            for (arguments, outputs) in filled.iter_mut().zip(program.run_each(scope, items, 2)) {
-                let text = one(outputs).and_then(|value| as_argument(&value));
-                match (text.map_err(|fault| format!("with.{name}: {fault}")), arguments.as_mut()) {
-                    (Ok(Some(text)), Ok(arguments)) => drop(arguments.insert(name.clone(), text)),
-                    (Err(fault), Ok(_)) => *arguments = Err(fault),
-                    _ => {}
-                }
-            }
-        }
-        let bodies = match &step.body {
-            Some(program) => program.run_each(scope, items, 2).into_iter().map(|body| one(body).map(Some)).collect(),
-            None => vec![Ok(None); items.len()],
-        };
-        let call = |(arguments, body): (Result<Arguments, String>, Result<Option<Json>, String>)| {
-            let url = step.source.url.fill(&arguments?).map_err(|fault| match fault {
-                FillFault::Missing(name) => format!("the argument `{name}` is null"),
-                FillFault::Segment => fault.to_string(),
-            })?;
-            let body = body.map_err(|fault| format!("body: {fault}"))?.map(|body| body.get().to_owned());
-            Ok(Call { url, body })
-        };
-        filled.into_iter().zip(bodies).map(call).collect()
     }
 
     async fn step(&self, index: usize, prepared: Prepared) -> (usize, Done) {
@@ -218,7 +198,8 @@ impl Run<'_> {
                 let answer = call(self.caller, &step.source, &asked, self.headers).await;
                 (answer.report, answer.body, 1)
             }
-            Prepared::Each(calls) => self.each(step, calls).await,
+            Prepared::Each(calls) => self.each(step, &calls).await,
+            Prepared::Batch(batched) => self.batch(step, batched).await,
         };
         let result = result.or_else(|| step.fallback.clone());
         report.duration = self.elapsed().saturating_sub(began);
@@ -227,9 +208,21 @@ impl Run<'_> {
         (index, Done { trace, result, unwanted })
     }
 
-    /// Calls for every element, so many at a time and equal ones once; the results keep the elements' order.
-    async fn each(&self, step: &Step, calls: Vec<Result<Call, String>>) -> (SourceReport, Option<Json>, usize) {
-        let total = calls.len();
+    /// Calls for every element, so many at a time; the results keep the elements' order.
+    async fn each(&self, step: &Step, calls: &[Result<Call, String>]) -> (SourceReport, Option<Json>, usize) {
+        let (answers, made) = self.made(step, calls).await;
+        together(step, answers, made)
+    }
+
+    /// The same for many elements in one call.
+    async fn batch(&self, step: &Step, batched: Batched) -> (SourceReport, Option<Json>, usize) {
+        let (answers, made) = self.made(step, &batched.calls).await;
+        let answers = step.batch.as_ref().map(|batch| batch.assemble(&batched, &answers)).unwrap_or_default();
+        together(step, answers, made)
+    }
+
+    /// Makes the calls, equal ones once; how many that were.
+    async fn made(&self, step: &Step, calls: &[Result<Call, String>]) -> (Vec<SourceAnswer>, usize) {
         let mut position: HashMap<&Call, usize> = HashMap::new();
         let mut distinct = Vec::new();
         for asked in calls.iter().flatten() {
@@ -249,26 +242,7 @@ impl Run<'_> {
                 SourceAnswer { report: SourceReport::failed(SourceStatus::Error, fault.as_str()), body: None }
             }
         };
-        let answers: Vec<SourceAnswer> = calls.iter().map(answer).collect();
-        let failed = answers.iter().filter(|answer| answer.body.is_none()).count();
-        let first_failure = answers.iter().find(|answer| answer.body.is_none()).map(|answer| answer.report.clone());
-        let mut report = first_failure.unwrap_or_else(|| SourceReport {
-            http_status: answers.last().and_then(|answer| answer.report.http_status),
-            detail: None,
-            ..SourceReport::failed(SourceStatus::Ok, "")
-        });
-        if failed > 0 {
-            let why = report.detail.take().unwrap_or_default();
-            report.detail = Some(format!("{failed} of {total} calls failed; the first: {why}"));
-        }
-        // Failed elements are null in their place. A required step fails when it has nothing at all.
-        if step.required && total > 0 && failed == total {
-            return (report, None, distinct.len());
-        }
-        let items: Vec<Json> = answers.into_iter().map(|answer| answer.body.unwrap_or_else(null)).collect();
-        let text = format!("[{}]", items.iter().map(|item| item.get()).collect::<Vec<_>>().join(","));
-        let array = RawValue::from_string(text).expect("an array of JSON texts");
-        (report, Some(Arc::from(array)), distinct.len())
+        (calls.iter().map(answer).collect(), distinct.len())
     }
 
     fn unfinished(&self, index: usize, began: Option<Duration>, in_time: bool) -> Done {
@@ -296,21 +270,89 @@ impl Run<'_> {
                 || steps.iter().any(|done| done.trace.report.status == SourceStatus::Timeout);
             let reports = steps.iter().map(|done| (done.trace.name.clone(), done.trace.report.clone())).collect();
             let timeout = timeout && done.trace.report.status != SourceStatus::Error;
-            return Err(AggregationError::RequiredSource { name: step.name.clone(), timeout, reports });
+            let (name, retry_after) = (step.name.clone(), done.trace.report.retry_after);
+            return Err(AggregationError::RequiredSource { name, timeout, retry_after, reports });
         }
         let complete = steps.iter().all(|done| done.unwanted || done.trace.report.status == SourceStatus::Ok);
         let results: Vec<(&str, Json)> =
             steps.iter().map(|done| (done.trace.name.as_str(), done.result.clone().unwrap_or_else(null))).collect();
-        let response = match &self.endpoint.response {
-            Some(program) => self.respond(&**program, &results)?,
-            None => object(&results),
+        let response = match (&self.endpoint.shape, &self.endpoint.response) {
+            (Some(shape), _) => {
+                Arc::from(RawValue::from_string(shape.fill(&results)).expect("JSON texts, put together as JSON"))
+            }
+            (None, Some(program)) => self.respond(&**program, &results)?,
+            (None, None) => object(&results),
         };
-        Ok(EndpointAnswer { response, complete, timeline: steps.into_iter().map(|done| done.trace).collect() })
+        let called = steps.iter().filter(|done| !done.unwanted).map(|done| done.trace.report.freshness);
+        let freshness = if complete { called.fold(Freshness::default(), Freshness::and) } else { Freshness::NO_STORE };
+        let timeline = steps.into_iter().map(|done| done.trace).collect();
+        Ok(EndpointAnswer { response, complete, freshness, timeline })
     }
 
     fn respond(&self, program: &dyn Program, results: &[(&str, Json)]) -> Result<Json, AggregationError> {
         one(program.run(self.scope(results), 2)).map_err(AggregationError::Response)
     }
+}
+
+/// What all elements are together, after so many calls.
+fn together(step: &Step, answers: Vec<SourceAnswer>, calls: usize) -> (SourceReport, Option<Json>, usize) {
+    let total = answers.len();
+    let failed = answers.iter().filter(|answer| answer.body.is_none()).count();
+    let first_failure = answers.iter().find(|answer| answer.body.is_none()).map(|answer| answer.report.clone());
+    let mut report =
+        first_failure.unwrap_or_else(|| SourceReport::ok(answers.last().and_then(|answer| answer.report.http_status)));
+    report.freshness = answers.iter().map(|answer| answer.report.freshness).fold(Freshness::default(), Freshness::and);
+    if failed > 0 {
+        let why = report.detail.take().unwrap_or_default();
+        report.detail = Some(format!("{failed} of {total} calls failed; the first: {why}"));
+    }
+    // Failed elements are null in their place. A required step fails when it has nothing at all.
+    if step.required && total > 0 && failed == total {
+        return (report, None, calls);
+    }
+    let items: Vec<Json> = answers.into_iter().map(|answer| answer.body.unwrap_or_else(null)).collect();
+    let text = format!("[{}]", items.iter().map(|item| item.get()).collect::<Vec<_>>().join(","));
+    let array = RawValue::from_string(text).expect("an array of JSON texts");
+    (report, Some(Arc::from(array)), calls)
+}
+
+/// The call for each item.
+fn calls(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Call, String>> {
+    let bodies = match &step.body {
+        Some(program) => program.run_each(scope, items, 2).into_iter().map(|body| one(body).map(Some)).collect(),
+        None => vec![Ok(None); items.len()],
+    };
+    let call = |(arguments, body): (Result<Arguments, String>, Result<Option<Json>, String>)| {
+        let arguments = arguments?;
+        let body = body.map_err(|fault| format!("body: {fault}"))?.map(|body| body.get().to_owned());
+        call_of(step, &arguments, body)
+    };
+    arguments(step, scope, items).into_iter().zip(bodies).map(call).collect()
+}
+
+/// The arguments for each item; one that is null is left out.
+pub(super) fn arguments(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Arguments, String>> {
+    let mut filled: Vec<Result<Arguments, String>> = items.iter().map(|_| Ok(Arguments::new())).collect();
+    for (name, program) in &step.arguments {
+        for (arguments, outputs) in filled.iter_mut().zip(program.run_each(scope, items, 2)) {
+            let text = one(outputs).and_then(|value| as_argument(&value));
+            match (text.map_err(|fault| format!("with.{name}: {fault}")), arguments.as_mut()) {
+                (Ok(Some(text)), Ok(arguments)) => drop(arguments.insert(name.clone(), text)),
+                (Err(fault), Ok(_)) => *arguments = Err(fault),
+                _ => {}
+            }
+        }
+    }
+    filled
+}
+
+/// The call with these arguments.
+pub(super) fn call_of(step: &Step, arguments: &Arguments, body: Option<String>) -> Result<Call, String> {
+    let url = step.source.url.fill(arguments).map_err(|fault| match fault {
+        FillFault::Missing(name) => format!("the argument `{name}` is null"),
+        FillFault::Segment => fault.to_string(),
+    })?;
+    Ok(Call { url, body })
 }
 
 /// An object of these members, in this order.

@@ -44,38 +44,54 @@ pub(crate) struct Transform {
     pub(crate) evaluator: Arc<dyn Evaluator>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) output_limit: usize,
+    /// The longest line of a stream.
+    pub(crate) line_limit: usize,
 }
 
 impl Transform {
     /// Applies the rules to `data`.
     pub(crate) async fn run(&self, data: &RawValue, rules: Rules<'_>) -> Result<Transformed, AggregationError> {
         let started = self.clock.monotonic();
-        let ruleset;
-        let (rules, text) = match &rules {
-            Rules::Given(rules, text) => (rules.as_slice(), *text),
+        let (rules, text) = self.known(&rules)?;
+        let transformed = self.applied(data, rules, text).await?;
+        Ok(Transformed { data: transformed, rules: rules.len(), duration: self.clock.monotonic() - started })
+    }
+
+    /// The rules and their text.
+    pub(super) fn known<'a>(&'a self, rules: &'a Rules<'_>) -> Result<(&'a [Rule], &'a str), AggregationError> {
+        match rules {
+            Rules::Given(rules, text) => Ok((rules.as_slice(), text)),
             Rules::Named(name) => {
-                ruleset = self.catalogue.ruleset(name).ok_or_else(|| {
+                let ruleset = self.catalogue.ruleset(name).ok_or_else(|| {
                     let fault = FieldFault::new("/ruleset", "unknown", "there is no such ruleset");
                     AggregationError::Rules(vec![fault])
                 })?;
-                (ruleset.rules.as_slice(), ruleset.text.as_str())
+                Ok((ruleset.rules.as_slice(), ruleset.text.as_str()))
             }
-        };
+        }
+    }
+
+    /// The data after these rules, whose text is given too.
+    pub(super) async fn applied(
+        &self,
+        data: &RawValue,
+        rules: &[Rule],
+        text: &str,
+    ) -> Result<Box<RawValue>, AggregationError> {
         let small = data.get().len() <= SMALL && text.len() <= SMALL;
-        let transformed = if small && rules.iter().all(Rule::is_plain) {
+        if small && rules.iter().all(Rule::is_plain) {
             apply(&NoExpressions, data, rules, self.output_limit).map_err(|fault| match fault {
                 RuleFault::Bad { pointer, code, detail } => rule_fault(FieldFault::new(pointer, code, detail)),
                 RuleFault::TooLarge => AggregationError::Limit("output"),
-            })?
+            })
         } else {
             self.evaluator.transform(data, text).await.map_err(|fault| match fault {
                 EvaluationFault::Rule(fault) => rule_fault(fault),
                 EvaluationFault::Limit(what) => AggregationError::Limit(what),
                 EvaluationFault::Busy(wait) => AggregationError::Busy(wait),
                 EvaluationFault::Broken(detail) => AggregationError::Broken(detail),
-            })?
-        };
-        Ok(Transformed { data: transformed, rules: rules.len(), duration: self.clock.monotonic() - started })
+            })
+        }
     }
 }
 
@@ -85,7 +101,7 @@ fn rule_fault(mut fault: FieldFault) -> AggregationError {
 }
 
 /// For rules that evaluate nothing.
-struct NoExpressions;
+pub(in super::super) struct NoExpressions;
 
 const NONE: &str = "expressions are not evaluated here";
 

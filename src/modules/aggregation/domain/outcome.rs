@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::freshness::Freshness;
 
 /// How the call of a source, or a step, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -72,6 +75,27 @@ pub(crate) struct SourceReport {
     /// Why it failed, in a few words without addresses or secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
+    /// When the source says that it is worth another try, in seconds.
+    #[serde(rename = "retry_after", skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
+    pub(crate) retry_after: Option<Duration>,
+    /// The problem details (RFC 9457) that it failed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) problem: Option<Box<Value>>,
+    /// What was followed of a source that answers in pages.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) pages: Option<Pages>,
+    /// How long the answer may be kept, as far as this part is concerned.
+    #[serde(skip)]
+    pub(crate) freshness: Freshness,
+}
+
+/// The pages of one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Pages {
+    /// How many there are in it.
+    pub(crate) pages: usize,
+    /// Whether there were more.
+    pub(crate) cut: bool,
 }
 
 impl SourceReport {
@@ -82,7 +106,22 @@ impl SourceReport {
 
     /// A report without an answer.
     pub(crate) fn failed(status: SourceStatus, detail: impl Into<String>) -> Self {
-        Self { status, http_status: None, duration: Duration::ZERO, cache: CacheUse::Miss, detail: Some(detail.into()) }
+        Self { status, detail: Some(detail.into()), ..Self::ok(None) }
+    }
+
+    /// A report of an answer that says nothing of how long it is good.
+    pub(crate) const fn ok(http_status: Option<u16>) -> Self {
+        Self {
+            status: SourceStatus::Ok,
+            http_status,
+            duration: Duration::ZERO,
+            cache: CacheUse::Miss,
+            detail: None,
+            retry_after: None,
+            problem: None,
+            pages: None,
+            freshness: Freshness::SILENT,
+        }
     }
 }
 
@@ -93,4 +132,10 @@ pub(crate) fn whole_millis(duration: Duration) -> u64 {
 
 fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(whole_millis(*duration))
+}
+
+/// Whole seconds, rounded up, as `Retry-After` has them. Serde's attribute passes a reference to what it is given.
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the member")]
+fn seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    duration.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).serialize(serializer)
 }

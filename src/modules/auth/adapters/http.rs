@@ -17,6 +17,7 @@ mod mfa;
 mod oauth;
 mod openapi;
 mod pages;
+mod passkeys;
 mod password;
 mod problems;
 mod register;
@@ -44,7 +45,7 @@ use crate::{
         api::AuthApi,
         application::{
             AdministerUsers, ApiKeys, Audit, Captcha, Idempotency, LogIn, LogOut, ManageClients, ManagePasswords,
-            ManageRoles, ManageTotp, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
+            ManageRoles, ManageTotp, Passkeys, Profile, Refresh, Register, Sessions, Settings, StepUp, VerifyEmail,
             oauth::{
                 AuthenticateClient, ClientCredentials, IntrospectToken, RevokeToken, SpendRefreshToken, UserFacing,
             },
@@ -70,6 +71,8 @@ pub(crate) struct UseCases {
     pub(crate) sessions: Sessions,
     pub(crate) api_keys: ApiKeys,
     pub(crate) totp: ManageTotp,
+    /// `None`: they are not enabled.
+    pub(crate) passkeys: Option<Passkeys>,
     pub(crate) step_up: StepUp,
     pub(crate) clients: ManageClients,
     pub(crate) authenticate_client: AuthenticateClient,
@@ -131,6 +134,7 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
                 .route(web::delete().to(api_keys::revoke)),
         )
         .configure(administration)
+        .configure(by_passkey)
         .service(resource("/auth/mfa", "GET").route(web::get().to(mfa::show)))
         .service(
             resource("/auth/mfa/totp", "POST, DELETE")
@@ -147,6 +151,17 @@ pub(crate) fn configure(use_cases: Arc<UseCases>, service: &mut web::ServiceConf
         .configure(oauth::configure);
 }
 
+/// Adds the routes of passkeys.
+fn by_passkey(service: &mut web::ServiceConfig) {
+    service
+        .service(resource("/auth/passkeys", "GET").route(web::get().to(passkeys::list)))
+        .service(resource("/auth/passkeys/register/start", "POST").route(web::post().to(passkeys::begin_registration)))
+        .service(resource("/auth/passkeys/register/finish", "POST").route(web::post().to(passkeys::end_registration)))
+        .service(resource("/auth/passkeys/login/start", "POST").route(web::post().to(passkeys::begin_log_in)))
+        .service(resource("/auth/passkeys/login/finish", "POST").route(web::post().to(passkeys::end_log_in)))
+        .service(resource("/auth/passkeys/{id}", "DELETE").route(web::delete().to(passkeys::remove)));
+}
+
 /// Adds the routes of administrators.
 fn administration(service: &mut web::ServiceConfig) {
     service
@@ -159,6 +174,7 @@ fn administration(service: &mut web::ServiceConfig) {
         )
         .service(resource("/users/{id}/suspend", "POST").route(web::post().to(users::suspend)))
         .service(resource("/users/{id}/activate", "POST").route(web::post().to(users::activate)))
+        .service(resource("/users/{id}/mfa", "DELETE").route(web::delete().to(users::factors::remove)))
         .service(resource("/users/{id}/roles", "PUT").route(web::put().to(users::set_roles)))
         .service(resource("/roles", "GET").route(web::get().to(roles::list)))
         .service(

@@ -15,6 +15,9 @@ mod entities;
 mod idempotency;
 mod interactions;
 mod keys;
+mod outbox;
+mod page;
+mod passkeys;
 mod purge;
 mod purge_authorizations;
 mod roles;
@@ -30,6 +33,11 @@ mod suite;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use self::outbox::OutboxGate;
 use crate::{
     modules::auth::application::PortError,
     platform::database::{Database, DatabaseError},
@@ -41,12 +49,18 @@ pub(crate) use keys::KeptKey;
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     database: Database,
+    outbox: Arc<OutboxGate>,
 }
 
 impl Store {
     /// A store over a migrated database.
     pub(crate) fn new(database: Database) -> Self {
-        Self { database }
+        Self::with_outbox(database, i64::MAX.unsigned_abs())
+    }
+
+    /// The same, where only so many mails may wait to be sent.
+    pub(crate) fn with_outbox(database: Database, most: u64) -> Self {
+        Self { database, outbox: Arc::new(OutboxGate { most, bell: Notify::new() }) }
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) use changes::WhichUser;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Administrator, Audit, Failure, PasswordHasher, PasswordPolicy, RevocationSink, RoleRepository, Settings,
+    Administrator, Audit, Failure, Mailer, PasswordHasher, PasswordPolicy, RevocationSink, RoleRepository, Settings,
     TokenSigner, UserDirectory, UserFilter, UserRepository, view_of,
 };
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// The use cases. They send no mails: a user whose address is to be verified asks for one by
-/// `POST /auth/verify-email/resend`.
+/// The use cases. A user is told by mail what became of the own credentials; whose address is to be verified asks for that
+/// mail by `POST /auth/verify-email/resend`.
 #[derive(Clone)]
 pub(crate) struct AdministerUsers {
     pub(crate) users: Arc<dyn UserRepository>,
@@ -31,6 +31,7 @@ pub(crate) struct AdministerUsers {
     pub(crate) policy: PasswordPolicy,
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
+    pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

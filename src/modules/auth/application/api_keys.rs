@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use super::{
-    ApiKeyKept, ApiKeyRepository, Audit, Failure, RECALLED, RevocationSink, RoleRepository, TokenSigner, UserRepository,
+    ApiKeyKept, ApiKeyRepository, Audit, Failure, Mail, Mailer, Notice, RECALLED, RevocationSink, RoleRepository,
+    TokenSigner, UserRepository,
 };
 use crate::{
     kernel::{ApiKeyId, Clock, FieldFault, Page, PageRequest, Random, SessionId, UserId},
@@ -21,6 +22,7 @@ pub(crate) struct ApiKeys {
     pub(crate) roles: Arc<dyn RoleRepository>,
     pub(crate) tokens: Arc<dyn TokenSigner>,
     pub(crate) revocations: Arc<dyn RevocationSink>,
+    pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -74,6 +76,8 @@ impl ApiKeys {
         let entry = self.audit.entry(Actor::User(owner), origin, "api_key.created", Outcome::Success);
         let scopes: Vec<_> = key.scopes.iter().cloned().collect();
         entry.target("api_key", key.id).detail("name", key.name.as_str()).detail("scopes", scopes).write().await;
+        let notice = Notice::ApiKeyCreated(key.name.as_str().to_owned());
+        self.mailer.post(Mail::Changed { to: user.email, notice }).await;
         Ok((key, text.into()))
     }
 

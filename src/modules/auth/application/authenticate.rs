@@ -174,7 +174,7 @@ impl Authenticate {
     }
 }
 
-fn failure_of(refusal: LoginRefusal) -> Failure {
+pub(super) fn failure_of(refusal: LoginRefusal) -> Failure {
     match refusal {
         LoginRefusal::EmailNotVerified => Failure::EmailNotVerified,
         LoginRefusal::Suspended => Failure::AccountSuspended,

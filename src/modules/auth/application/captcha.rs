@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{AttemptLimiter, CaptchaVerifier, Failure, Held};
 use crate::modules::auth::{
-    config::{CaptchaConfig, CaptchaPlace},
+    config::{CaptchaConfig, CaptchaPlace, CaptchaProvider},
     domain::Email,
 };
 
@@ -57,6 +57,25 @@ impl Captcha {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whose riddles are asked for, if any are, and the public key for them.
+    pub(crate) fn provider(&self) -> Option<(CaptchaProvider, &str)> {
+        self.0.as_ref().map(|guard| (guard.config.provider, guard.config.site_key.as_str()))
+    }
+
+    /// Whether every call at a place has to bring a solution.
+    pub(crate) fn is_always_on(&self, place: CaptchaPlace) -> bool {
+        let guard = self.0.as_ref().filter(|guard| guard.config.on.contains(&place));
+        guard.is_some_and(|guard| place != CaptchaPlace::Login || !guard.counts_logins())
+    }
+
+    /// Whether the next login of this address would have to, so that a page can show the riddle at once.
+    pub(crate) async fn is_due_at_login(&self, (email, client): (&Email, IpAddr)) -> bool {
+        let Some(guard) = self.0.as_ref().filter(|guard| guard.config.on.contains(&CaptchaPlace::Login)) else {
+            return false;
+        };
+        guard.has_failed_often(email, client).await == Ok(true)
     }
 
     /// Notes how a login ended.

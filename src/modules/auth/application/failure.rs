@@ -53,6 +53,18 @@ pub(crate) enum Failure {
         /// The public key for its widget.
         site_key: String,
     },
+    /// No passkey of ours, a wrong or late answer, or one that was used before; which of them is never told.
+    #[error("the passkey is not known here, or its answer came too late, or before")]
+    InvalidPasskey,
+    /// Logins by passkey are off.
+    #[error("passkeys are not enabled here")]
+    PasskeysDisabled,
+    /// Somebody has the passkey already.
+    #[error("this passkey is registered already")]
+    PasskeyKnown,
+    /// The user has as many passkeys as allowed.
+    #[error("there are {0} passkeys already; remove one first")]
+    TooManyPasskeys(u32),
     /// The address has an account already.
     #[error("there is an account with this address already")]
     EmailTaken,
@@ -122,6 +134,7 @@ impl Failure {
             Self::InvalidCredentials
             | Self::MfaRequired
             | Self::InvalidCode
+            | Self::InvalidPasskey
             | Self::StepUpRequired(_)
             | Self::InvalidRefreshToken
             | Self::RefreshTokenReused => ErrorKind::Unauthenticated,
@@ -129,11 +142,14 @@ impl Failure {
             | Self::EmailNotVerified
             | Self::AccountSuspended
             | Self::RegistrationClosed
+            | Self::PasskeysDisabled
             | Self::OwnerOnly
             | Self::BeyondOwnPermissions(_) => ErrorKind::Forbidden,
             Self::TooManyAttempts(_) => ErrorKind::RateLimited,
             Self::EmailTaken
             | Self::TooManyApiKeys(_)
+            | Self::PasskeyKnown
+            | Self::TooManyPasskeys(_)
             | Self::MfaEnabled
             | Self::ClientHasNoSecret
             | Self::OwnAccount

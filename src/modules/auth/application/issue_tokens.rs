@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use super::{AccessGrant, Failure, RefreshGrant, RoleRepository, Settings, TokenSigner};
 use crate::{
     kernel::Subject,
-    modules::auth::domain::{ADMIN_PERMISSIONS, RoleCatalog, Session, User},
+    modules::auth::domain::{ADMIN_PERMISSIONS, RoleCatalog, RoleName, Session, User},
 };
 
 /// A pair of tokens. It cannot be printed.
@@ -117,7 +117,10 @@ impl IssueTokens {
             client_id: session.client_id.clone(),
             scope: scope.clone(),
             audience: session.audience.clone(),
-            roles: user.role_names(),
+            roles: match &session.scope {
+                None => user.role_names(),
+                Some(_) => delegated(&user.roles, &scope, &catalog),
+            },
             email: tells_email.then(|| user.email.to_string()),
             issued_at,
             expires_at,
@@ -125,6 +128,18 @@ impl IssueTokens {
         let expires_in = (expires_at - issued_at).num_seconds();
         Ok(IssuedAccess { token: self.issuer.access(&grant)?, expires_at, expires_in, scope })
     }
+}
+
+/// Of a user's roles those that a client may act in: the user's own, and every role whose permissions the token holds all.
+/// What is asked of a role somewhere else, as by `roles` of a gateway's route, is more than a user who allowed a narrow
+/// scope has agreed to; an administrator who lets a client know the own name must not make it an administrator.
+fn delegated(roles: &[RoleName], scope: &str, catalog: &RoleCatalog) -> Vec<String> {
+    let holds = |permission: &String| scope.split(' ').any(|held| held == permission);
+    let is_within = |role: &&RoleName| {
+        let permissions = catalog.permissions_of(std::slice::from_ref(*role));
+        **role == RoleName::user() || (!permissions.is_empty() && permissions.iter().all(holds))
+    };
+    roles.iter().filter(is_within).map(|role| role.as_str().to_owned()).collect()
 }
 
 /// What was granted to a client, less the permissions that the user does not have, or no longer.

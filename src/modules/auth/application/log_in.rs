@@ -26,7 +26,12 @@ impl LogIn {
         self.begin_session(authenticated, device).await
     }
 
-    async fn begin_session(&self, authenticated: Authenticated, device: Device) -> Result<IssuedTokens, Failure> {
+    /// The tokens of a user who has shown who it is.
+    pub(crate) async fn begin_session(
+        &self,
+        authenticated: Authenticated,
+        device: Device,
+    ) -> Result<IssuedTokens, Failure> {
         let Authenticated { user, methods } = authenticated;
         let now = self.clock.now();
         let id = SessionId::new(&*self.clock, &*self.random);

@@ -59,6 +59,7 @@ impl ManageClients {
             post_logout_redirect_uris: draft.post_logout_redirect_uris,
             grants: draft.grants,
             scopes: draft.scopes,
+            requires_pushed_requests: draft.requires_pushed_requests,
             created_at: now,
             updated_at: now,
         };
@@ -95,6 +96,7 @@ impl ManageClients {
             post_logout_redirect_uris: draft.post_logout_redirect_uris,
             grants: draft.grants,
             scopes: draft.scopes,
+            requires_pushed_requests: draft.requires_pushed_requests,
             updated_at: self.later_than(client),
             ..client.clone()
         };
@@ -223,6 +225,7 @@ pub(crate) fn view(client: &Client) -> ClientView {
             ClientProof::PrivateKey(jwks) => serde_json::from_str(jwks).ok(),
             _ => None,
         },
+        require_pushed_authorization_requests: client.requires_pushed_requests,
         created_at: client.created_at,
         updated_at: client.updated_at,
     }

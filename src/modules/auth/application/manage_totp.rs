@@ -114,7 +114,7 @@ impl ManageTotp {
         }
         tracing::info!(event = "mfa_disabled", user_id = %user.id);
         self.tell(user.id, "mfa.disabled", origin).await;
-        self.mailer.post(Mail::SecondFactor { to: user.email, notice: FactorNotice::TurnedOff });
+        self.mailer.post(Mail::SecondFactor { to: user.email, notice: FactorNotice::TurnedOff }).await;
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl ManageTotp {
     /// The factor is on, whether or not its owner can be told.
     async fn notify(&self, user: UserId, notice: FactorNotice) {
         match self.user(user).await {
-            Ok(user) => self.mailer.post(Mail::SecondFactor { to: user.email, notice }),
+            Ok(user) => self.mailer.post(Mail::SecondFactor { to: user.email, notice }).await,
             Err(error) => tracing::warn!(event = "second_factor_notice_not_sent", user_id = %user, %error),
         }
     }

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    AttemptLimiter, Audit, EmailProof, Failure, MailedToken, Mailer, PasswordChange, PasswordHasher, PasswordPolicy,
-    RevocationSink, Settings, TokenSigner, UserRepository, Verdict, verify_email::mailed_code_hash,
+    AttemptLimiter, Audit, EmailProof, Failure, Mail, MailedToken, Mailer, Notice, PasswordChange, PasswordHasher,
+    PasswordPolicy, RevocationSink, Settings, TokenSigner, UserRepository, Verdict, verify_email::mailed_code_hash,
 };
 use crate::{
-    kernel::{Clock, Principal, Random},
+    kernel::{Clock, Principal, Random, UserId},
     modules::auth::domain::{
-        Actor, Email, EmailPurpose, Origin, Outcome, PasswordOwner, PlainPassword, RESEND_INTERVAL, UserStatus,
+        Actor, Email, EmailPurpose, Origin, Outcome, PasswordOwner, PlainPassword, RESEND_INTERVAL, User, UserStatus,
     },
 };
 
@@ -74,6 +74,7 @@ impl ManagePasswords {
         tracing::info!(event = "password_changed", user_id = %change.user, sessions_ended = ended.len());
         let line = self.audit.entry(Actor::of(caller), origin, "password.changed", Outcome::Success);
         line.target("user", change.user).detail("sessions_ended", ended.len()).write().await;
+        self.mailer.post(Mail::Changed { to: user.email, notice: Notice::PasswordChanged }).await;
         Ok(())
     }
 
@@ -83,23 +84,32 @@ impl ManagePasswords {
         outcome
     }
 
+    /// For an address without a user who may have one the same is done, to no effect.
     async fn mail_link(&self, email: &Email, origin: &Origin) -> Result<(), Failure> {
-        let Some(user) = self.users.find_by_email(email).await? else { return Ok(()) };
-        if !matches!(user.status, UserStatus::Active | UserStatus::Pending) {
-            return Ok(());
+        let has_password = |user: &User| matches!(user.status, UserStatus::Active | UserStatus::Pending);
+        let user = self.users.find_by_email(email).await?.filter(has_password);
+        let id = user.as_ref().map_or_else(|| UserId::new(&*self.clock, &*self.random), |user| user.id);
+        let purpose = EmailPurpose::PasswordReset;
+        let token = MailedToken::new((id, email), purpose, &*self.tokens, &*self.clock, &*self.random);
+        let mail = self.mailer.write(&token.reset_mail(email, &self.settings.issuer));
+        let refusal = if user.is_none() {
+            self.users.rehearse_email_token(&token.kept, &mail, RESEND_INTERVAL).await?;
+            Some("no-account")
+        } else if self.users.keep_email_token(&token.kept, Some(&mail), RESEND_INTERVAL).await? {
+            None
+        } else {
+            Some("mailed-recently")
+        };
+        // One line whatever became of it: an address with an account must not answer later.
+        let outcome = if refusal.is_none() { Outcome::Success } else { Outcome::Failure };
+        let mut line = self.audit.entry(Actor::Anonymous, origin, "password.reset_requested", outcome);
+        if let Some(user) = user {
+            line = line.target("user", user.id);
         }
-        let whose = (user.id, &user.email);
-        let token = MailedToken::new(whose, EmailPurpose::PasswordReset, &*self.tokens, &*self.clock, &*self.random);
-        match self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await {
-            Ok(true) => {
-                self.mailer.post(token.reset_mail(&user.email, &self.settings.issuer));
-                let line = self.audit.entry(Actor::Anonymous, origin, "password.reset_requested", Outcome::Success);
-                line.target("user", user.id).write().await;
-            }
-            Ok(false) => {}
-            // An error would tell that there is an account.
-            Err(error) => tracing::warn!(event = "password_reset_mail_failed", user_id = %user.id, %error),
+        if let Some(reason) = refusal {
+            line = line.detail("reason", reason);
         }
+        line.write().await;
         Ok(())
     }
 
@@ -145,8 +155,8 @@ impl ManagePasswords {
         let owner = self.users.owner_of_email_token(purpose, proof, self.clock.now()).await?;
         let owner = self.users.find(owner.ok_or(Failure::InvalidEmailToken)?).await?;
         let owner = owner.ok_or(Failure::InvalidEmailToken)?;
-        let owner = PasswordOwner { email: &owner.email, display_name: owner.display_name.as_ref() };
-        self.policy.check("/new_password", new, owner).await?;
+        let about = PasswordOwner { email: &owner.email, display_name: owner.display_name.as_ref() };
+        self.policy.check("/new_password", new, about).await?;
         let new = self.passwords.hash(new).await?;
         let now = self.clock.now();
         let reset = self.users.reset_password(proof, &new, now, now + self.settings.access_ttl).await?;
@@ -155,6 +165,7 @@ impl ManagePasswords {
         tracing::info!(event = "password_reset", user_id = %user, sessions_ended = ended.len());
         let line = self.audit.entry(Actor::User(user), origin, "password.reset", Outcome::Success);
         line.target("user", user).detail("sessions_ended", ended.len()).write().await;
+        self.mailer.post(Mail::Changed { to: owner.email, notice: Notice::PasswordReset }).await;
         Ok(())
     }
 }

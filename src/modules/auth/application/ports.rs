@@ -14,6 +14,9 @@ mod directory;
 mod id_tokens;
 mod idempotency;
 mod interactions;
+mod notices;
+mod outbox;
+mod passkeys;
 mod passwords;
 mod revocation_feed;
 mod roles;
@@ -26,7 +29,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     kernel::{Page, PageRequest, SessionId, Subject, UserId, error::ValueFault},
-    modules::auth::domain::{Email, EmailPurpose, EmailToken, PasswordHash, PlainPassword, Session, User},
+    modules::auth::domain::{Email, EmailPurpose, EmailToken, OutboxEntry, PasswordHash, PlainPassword, Session, User},
 };
 
 pub(crate) use api_keys::{ApiKeyKept, ApiKeyRepository};
@@ -42,6 +45,9 @@ pub(crate) use directory::{Administered, Changed, UserDirectory, UserFilter};
 pub(crate) use id_tokens::{IdGrant, IdHint};
 pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
+pub(crate) use notices::Notice;
+pub(crate) use outbox::{CarryFault, HeldEntry, Hold, MailCarrier, Mailer, Outbox};
+pub(crate) use passkeys::{CeremonyFault, PasskeyCeremonies, PasskeyHolder, PasskeyKept, PasskeyRepository};
 pub(crate) use passwords::{BreachList, CommonPasswords};
 pub(crate) use revocation_feed::RevocationFeed;
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};
@@ -82,6 +88,15 @@ pub(crate) enum Registered {
     },
 }
 
+/// The mails of a registration, of which at most one is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct RegistrationMails {
+    /// To whoever registered: prove that the address is yours.
+    pub(crate) verification: OutboxEntry,
+    /// To whom the address belongs already.
+    pub(crate) taken: OutboxEntry,
+}
+
 /// Where users are kept.
 #[async_trait]
 pub(crate) trait UserRepository: Send + Sync {
@@ -93,10 +108,15 @@ pub(crate) trait UserRepository: Send + Sync {
     /// registration, nobody knows yet whose address it is: the token MUST be kept for that account, which MUST lose the
     /// password it had. After too many of them in their interval no more is kept, and those that are there MUST lose their
     /// passwords too.
+    ///
+    /// Of the mails, the one that the outcome asks for MUST be kept in the same transaction, the other one not; where none
+    /// is to be sent the work MUST be about the same. `Unavailable`, with nothing changed and whatever the outcome would have
+    /// been, when too many mails wait.
     async fn register(
         &self,
         user: &User,
         verification: &EmailToken,
+        mails: Option<&RegistrationMails>,
         interval: TimeDelta,
     ) -> Result<Registered, PortError>;
     /// Inserts a user. `false`, with nothing changed, when the address is taken. `Unavailable` when one of the roles was
@@ -117,8 +137,22 @@ pub(crate) trait UserRepository: Send + Sync {
     /// Replaces the hash only while it is still `old`, so that a password changed meanwhile is not undone.
     async fn renew_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), PortError>;
     /// Keeps a token, unless one of its user and purpose was kept within `interval`: then `false`, and nothing changes.
-    /// Earlier tokens stay good until they expire; expired ones go.
-    async fn keep_email_token(&self, token: &EmailToken, interval: TimeDelta) -> Result<bool, PortError>;
+    /// Earlier tokens stay good until they expire; expired ones go. The mail that brings the token MUST be kept in the same
+    /// transaction; `Unavailable`, with nothing changed, when too many mails wait.
+    async fn keep_email_token(
+        &self,
+        token: &EmailToken,
+        mail: Option<&OutboxEntry>,
+        interval: TimeDelta,
+    ) -> Result<bool, PortError>;
+    /// Does the work of [`Self::keep_email_token`] for nobody, fails where that would fail, and changes nothing: so that an
+    /// address without an account is answered like one with.
+    async fn rehearse_email_token(
+        &self,
+        token: &EmailToken,
+        mail: &OutboxEntry,
+        interval: TimeDelta,
+    ) -> Result<(), PortError>;
     /// Spends a verification token that has not expired: its user is verified, a pending one active with the credentials
     /// of the token's registration, and the user's tokens are gone, all at once. Exactly one of several concurrent calls succeeds. `None` when there is no such token.
     async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError>;
@@ -345,17 +379,18 @@ pub(crate) enum Mail {
         /// What.
         notice: FactorNotice,
     },
+    /// A credential of the account changed.
+    Changed {
+        /// To whom.
+        to: Email,
+        /// What.
+        notice: Notice,
+    },
     /// Somebody tried to register your address again.
     AddressTaken {
         /// To whom.
         to: Email,
     },
-}
-
-/// Sends mails. MUST neither wait nor fail; what cannot be sent is told in the log.
-pub(crate) trait Mailer: Send + Sync {
-    /// Takes a mail on its way.
-    fn post(&self, mail: Mail);
 }
 
 /// Learns of sessions that ended, so that their access tokens stop working in this process at once.

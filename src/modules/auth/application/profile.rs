@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Failure, UserRepository};
+use super::{Audit, Failure, UserRepository};
 use crate::{
     kernel::{Clock, UserId},
     modules::auth::{
         api::UserView,
-        domain::{DisplayName, User, UserStatus},
+        domain::{Actor, DisplayName, Origin, Outcome, User, UserStatus},
     },
 };
 
@@ -32,6 +32,7 @@ pub(crate) fn view_of(user: &User) -> UserView {
 #[derive(Clone)]
 pub(crate) struct Profile {
     pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -48,12 +49,15 @@ impl Profile {
         id: UserId,
         name: Option<DisplayName>,
         unless_changed_since: Option<DateTime<Utc>>,
+        origin: &Origin,
     ) -> Result<UserView, Failure> {
         let name = name.as_ref().map(DisplayName::as_str);
         if !self.users.rename(id, name, self.clock.now(), unless_changed_since).await? {
             self.show(id).await?;
             return Err(Failure::PreconditionFailed);
         }
+        let line = self.audit.entry(Actor::User(id), origin, "user.updated", Outcome::Success);
+        line.target("user", id).write().await;
         self.show(id).await
     }
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Audit, Failure, Mail, MailedToken, Mailer, PasswordHasher, PasswordPolicy, Registered, Registration, Settings,
-    TokenSigner, UserRepository, view_of,
+    Audit, Failure, Mail, MailedToken, Mailer, PasswordHasher, PasswordPolicy, Registered, Registration,
+    RegistrationMails, Settings, TokenSigner, UserRepository, view_of,
 };
 use crate::{
     kernel::{Clock, Random, UserId},
@@ -70,24 +70,23 @@ impl Register {
             let (password_hash, display_name) = (user.password_hash.clone(), user.display_name.clone());
             token.kept.registration = Some(Credentials { password_hash, display_name });
         }
-        let registered = self.users.register(&user, &token.kept, RESEND_INTERVAL).await?;
+        // Both are written before it is known which is sent, if any: the answer takes as long either way.
+        let mails = verify.then(|| RegistrationMails {
+            verification: self.mailer.write(&token.verification_mail(&user.email, &self.settings.issuer)),
+            taken: self.mailer.write(&Mail::AddressTaken { to: user.email.clone() }),
+        });
+        let registered = self.users.register(&user, &token.kept, mails.as_ref(), RESEND_INTERVAL).await?;
         self.note(&user, &registered, origin).await;
         match registered {
             Registered::Created => {
                 tracing::info!(event = "user_registered", user_id = %user.id);
-                if verify {
-                    self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
-                }
                 Ok(view_of(&user))
             }
             Registered::Waiting { notify } => {
                 tracing::info!(event = "registration_of_unverified_address", mailed = notify);
-                if notify {
-                    self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer));
-                }
                 Ok(view_of(&user))
             }
-            Registered::Taken { owner, notify } => self.taken(&user, owner, notify),
+            Registered::Taken { owner, .. } => self.taken(&user, owner),
         }
     }
 
@@ -108,13 +107,10 @@ impl Register {
         line.write().await;
     }
 
-    fn taken(&self, user: &User, owner: UserId, notify: bool) -> Result<UserView, Failure> {
+    fn taken(&self, user: &User, owner: UserId) -> Result<UserView, Failure> {
         tracing::info!(event = "registration_of_taken_address", user_id = %owner);
         if !self.settings.require_verified_email {
             return Err(Failure::EmailTaken);
-        }
-        if notify {
-            self.mailer.post(Mail::AddressTaken { to: user.email.clone() });
         }
         Ok(view_of(user))
     }

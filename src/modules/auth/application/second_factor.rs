@@ -39,7 +39,7 @@ impl SecondFactor {
         self.tell(user, "mfa.failed", Outcome::Failure, origin).await;
         if matches!(settled, Err(Held::For(_))) {
             self.tell(user, "account.locked", Outcome::Failure, origin).await;
-            self.mailer.post(Mail::SecondFactor { to: user.email.clone(), notice: FactorNotice::Guessed });
+            self.mailer.post(Mail::SecondFactor { to: user.email.clone(), notice: FactorNotice::Guessed }).await;
         }
         settled?;
         Err(Failure::InvalidCode)
@@ -58,7 +58,7 @@ impl SecondFactor {
                 let Some(left) = self.store.spend_recovery_code(user.id, &hash).await? else { return Ok(false) };
                 tracing::info!(event = "recovery_code_used", user_id = %user.id, left);
                 let notice = FactorNotice::RecoveryCodeUsed(left);
-                self.mailer.post(Mail::SecondFactor { to: user.email.clone(), notice });
+                self.mailer.post(Mail::SecondFactor { to: user.email.clone(), notice }).await;
                 let line = self.audit.entry(Actor::User(user.id), origin, "recovery_code.used", Outcome::Success);
                 line.target("user", user.id).detail("left", left).write().await;
                 Ok(true)

@@ -76,5 +76,5 @@ impl StepUp {
 
 /// Whether the session began, or was renewed, with all that its user's logins ask for.
 fn has_every_factor(session: &Session, user: &User) -> bool {
-    !user.mfa_enabled || session.methods.split(' ').any(|method| method == "otp")
+    !user.mfa_enabled || session.methods.split(' ').any(|method| matches!(method, "otp" | "mfa"))
 }

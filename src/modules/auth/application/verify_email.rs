@@ -144,24 +144,17 @@ impl VerifyEmail {
         outcome
     }
 
+    /// For an address without a user who needs it the same is done, to no effect.
     async fn mail_link(&self, email: &Email) -> Result<(), Failure> {
-        let Some(user) = self.users.find_by_email(email).await? else { return Ok(()) };
-        if user.email_verified {
-            return Ok(());
+        let user = self.users.find_by_email(email).await?.filter(|user| !user.email_verified);
+        let id = user.as_ref().map_or_else(|| UserId::new(&*self.clock, &*self.random), |user| user.id);
+        let purpose = EmailPurpose::Verification;
+        let token = MailedToken::new((id, email), purpose, &*self.tokens, &*self.clock, &*self.random);
+        let mail = self.mailer.write(&token.verification_mail(email, &self.settings.issuer));
+        if user.is_none() {
+            return Ok(self.users.rehearse_email_token(&token.kept, &mail, RESEND_INTERVAL).await?);
         }
-        let token = MailedToken::new(
-            (user.id, &user.email),
-            EmailPurpose::Verification,
-            &*self.tokens,
-            &*self.clock,
-            &*self.random,
-        );
-        match self.users.keep_email_token(&token.kept, RESEND_INTERVAL).await {
-            Ok(true) => self.mailer.post(token.verification_mail(&user.email, &self.settings.issuer)),
-            Ok(false) => {}
-            // An error would tell that there is an account.
-            Err(error) => tracing::warn!(event = "verification_mail_failed", user_id = %user.id, %error),
-        }
+        self.users.keep_email_token(&token.kept, Some(&mail), RESEND_INTERVAL).await?;
         Ok(())
     }
 

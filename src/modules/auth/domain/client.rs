@@ -177,6 +177,8 @@ pub(crate) struct Client {
     pub(crate) grants: BTreeSet<GrantType>,
     /// The scopes it may ask for.
     pub(crate) scopes: BTreeSet<String>,
+    /// Whether its authorization requests have to be pushed (RFC 9126 §6).
+    pub(crate) requires_pushed_requests: bool,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
 }

@@ -12,6 +12,10 @@ pub(crate) enum InteractionKind {
     PushedRequest,
     /// A login whose password was right, and whose second factor is awaited.
     SecondFactor,
+    /// A passkey that is being made.
+    PasskeyRegistration,
+    /// A login by a passkey whose answer is awaited.
+    PasskeyLogin,
 }
 
 impl InteractionKind {
@@ -21,6 +25,8 @@ impl InteractionKind {
             Self::Authorization => "authorization",
             Self::PushedRequest => "pushed_request",
             Self::SecondFactor => "second_factor",
+            Self::PasskeyRegistration => "passkey_registration",
+            Self::PasskeyLogin => "passkey_login",
         }
     }
 }

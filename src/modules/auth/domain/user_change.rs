@@ -24,6 +24,8 @@ pub(crate) enum UserChange {
     Roles(Vec<RoleName>),
     /// Another password.
     Password(PasswordHash),
+    /// No second factor and no passkeys any more: who lost them is let in by the password alone.
+    RemoveFactors,
 }
 
 impl UserChange {
@@ -52,6 +54,7 @@ impl UserChange {
             }
             Self::Roles(roles) => user.roles.clone_from(roles),
             Self::Password(hash) => user.password_hash = hash.clone(),
+            Self::RemoveFactors => user.mfa_enabled = false,
         }
         if *user != before {
             user.updated_at = now.max(before.updated_at + TimeDelta::microseconds(1));
@@ -64,6 +67,8 @@ impl UserChange {
             Self::Suspend => Some("suspended"),
             Self::Delete => Some("deleted"),
             Self::Password(_) => Some("password_reset"),
+            // What was lost may be in other hands.
+            Self::RemoveFactors => Some("factors_removed"),
             Self::Identity { .. } | Self::Activate | Self::Roles(_) => None,
         }
     }
@@ -74,8 +79,13 @@ impl UserChange {
         match self {
             Self::Identity { email, .. } => before.email != *email,
             Self::Delete | Self::Password(_) => true,
-            Self::Suspend | Self::Activate | Self::Roles(_) => false,
+            Self::Suspend | Self::Activate | Self::Roles(_) | Self::RemoveFactors => false,
         }
+    }
+
+    /// Whether the second factor and the passkeys go with it.
+    pub(crate) const fn removes_factors(&self) -> bool {
+        matches!(self, Self::Delete | Self::RemoveFactors)
     }
 
     /// The name in the audit log.
@@ -87,6 +97,7 @@ impl UserChange {
             Self::Delete => "user.deleted",
             Self::Roles(_) => "user.roles_changed",
             Self::Password(_) => "password.reset",
+            Self::RemoveFactors => "mfa.disabled",
         }
     }
 }
@@ -148,6 +159,15 @@ mod tests {
         UserChange::Delete.apply(&mut user, DateTime::UNIX_EPOCH);
         assert!(!user.email.as_str().contains("ada") && !user.password_hash.is_usable() && user.roles.is_empty());
         assert_eq!(Email::parse(user.email.as_str()).unwrap(), user.email, "it can be read again");
+    }
+
+    #[test]
+    fn who_lost_the_second_factor_starts_anew() {
+        let mut user = User { mfa_enabled: true, ..ada() };
+        UserChange::RemoveFactors.apply(&mut user, DateTime::UNIX_EPOCH);
+        assert!(!user.mfa_enabled && user.updated_at > ada().updated_at);
+        assert!(UserChange::RemoveFactors.ends_sessions().is_some() && UserChange::RemoveFactors.removes_factors());
+        assert!(!UserChange::RemoveFactors.voids_mails(&user) && !UserChange::Suspend.removes_factors());
     }
 
     #[test]

@@ -2,9 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::{
     kernel::Clock,
-    modules::auth::{adapters::store::Store, application::AdministerKeys},
+    modules::auth::{
+        adapters::store::Store,
+        application::{AdministerKeys, PortError},
+    },
 };
 
 /// Between two looks for what has expired.
@@ -15,11 +20,11 @@ const PURGE_PAUSE: Duration = Duration::from_millis(200);
 const TEND_EVERY: Duration = Duration::from_secs(1);
 
 /// Takes away what has expired, now and then, until the module stops.
-pub(super) async fn purge(store: Arc<Store>, clock: Arc<dyn Clock>) {
+pub(super) async fn purge(store: Arc<Store>, clock: Arc<dyn Clock>, keys_kept: TimeDelta) {
     loop {
         tokio::time::sleep(PURGE_EVERY).await;
         loop {
-            match store.purge(clock.now()).await {
+            match purge_batch(&store, clock.now(), keys_kept).await {
                 Ok(true) => tokio::time::sleep(PURGE_PAUSE).await,
                 Ok(false) => break,
                 Err(error) => {
@@ -29,6 +34,12 @@ pub(super) async fn purge(store: Arc<Store>, clock: Arc<dyn Clock>) {
             }
         }
     }
+}
+
+/// `true` when there may be more.
+async fn purge_batch(store: &Store, now: DateTime<Utc>, keys_kept: TimeDelta) -> Result<bool, PortError> {
+    let more = store.purge_api_keys(now - keys_kept).await?;
+    Ok(store.purge(now).await? || more)
 }
 
 /// Keeps up with the signing keys until the module stops. A failure is told once.

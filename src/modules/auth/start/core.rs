@@ -16,8 +16,8 @@ use crate::{
         },
         api::Administration,
         application::{
-            AdministerKeys, AdministerUsers, Audit, ImportUsers, ManageClients, OAuthSettings, PasswordHasher,
-            PasswordPolicy, Registration, RevocationSink, Settings, TokenSigner,
+            AdministerKeys, AdministerUsers, Audit, ImportUsers, Mailer, ManageClients, OAuthSettings, PasswordHasher,
+            PasswordPolicy, Registration, RevocationSink, Settings, TokenSigner, oauth::IssueIdToken,
         },
         config::{self, AuthConfig},
     },
@@ -85,6 +85,15 @@ impl Core {
         })
     }
 
+    pub(super) fn id_tokens(&self, clock: &Arc<dyn Clock>) -> IssueIdToken {
+        IssueIdToken { issuer: self.issuer.clone(), clock: clock.clone(), settings: self.settings.clone() }
+    }
+
+    /// The same, with so many mails that may wait.
+    pub(super) fn with_mails(self, most: u32) -> Self {
+        Self { store: Arc::new(Store::with_outbox(self.database.clone(), u64::from(most))), ..self }
+    }
+
     pub(super) fn audit(&self, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Audit {
         Audit { store: self.store.clone(), clock: clock.clone(), random: random.clone() }
     }
@@ -116,6 +125,7 @@ impl Core {
     pub(super) fn administer_users(
         &self,
         revocations: Arc<dyn RevocationSink>,
+        mailer: &Arc<dyn Mailer>,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> AdministerUsers {
@@ -127,6 +137,7 @@ impl Core {
             policy: self.policy.clone(),
             tokens: self.issuer.clone(),
             revocations,
+            mailer: mailer.clone(),
             audit: self.audit(clock, random),
             clock: clock.clone(),
             random: random.clone(),
@@ -149,11 +160,12 @@ impl Core {
     pub(super) fn administration(
         &self,
         revocations: Arc<dyn RevocationSink>,
+        mailer: &Arc<dyn Mailer>,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> Administration {
         Administration {
-            users: Arc::new(self.administer_users(revocations.clone(), clock, random)),
+            users: Arc::new(self.administer_users(revocations.clone(), mailer, clock, random)),
             import: Arc::new(self.import_users(clock, random)),
             keys: Arc::new(self.administer_keys(clock, random)),
             clients: Arc::new(self.clients(revocations, clock, random)),

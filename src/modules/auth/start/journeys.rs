@@ -97,7 +97,7 @@ fn configuration() -> config::AuthConfig {
             hashing_timeout: Span::secs(5),
             hashing_yield_after: 0,
         },
-        api_keys: config::ApiKeysConfig { per_user: 3 },
+        api_keys: config::ApiKeysConfig { per_user: 3, kept_for: Span::secs(86_400) },
         idempotency: config::IdempotencyConfig { kept_for: Span::secs(86_400) },
         lockout: config::LockoutConfig {
             failures: 5,
@@ -111,6 +111,7 @@ fn configuration() -> config::AuthConfig {
             window: Span::secs(900),
             cooldown: Span::secs(900),
         },
+        passkeys: config::PasskeysConfig { enabled: false, per_user: 20, ceremony_ttl: Span::secs(300) },
         step_up: config::StepUpConfig { max_age: Span::secs(900) },
         master_key: None,
         previous_master_keys: Vec::new(),
@@ -146,7 +147,16 @@ impl TestAuth {
         let verifier = Arc::new(TokenVerifier::new(rules, clock.clone()));
         let path = folder.path().display();
         let database = DatabaseConfig { url: format!("sqlite://{path}/auth.db"), max_connections: 8 };
-        let mail = MailConfig { transport: format!("file:{path}/mails"), from: "no-reply@localhost".to_owned() };
+        let mail = MailConfig {
+            transport: format!("file:{path}/mails"),
+            from: "no-reply@localhost".to_owned(),
+            max_waiting: 1_000,
+            senders: 2,
+            send_timeout: Span::secs(10),
+            attempts: 5,
+            retry_after: Span::secs(1),
+            retry_after_max: Span::secs(60),
+        };
         let parts = AuthParts {
             config,
             database: &database,

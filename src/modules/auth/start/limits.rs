@@ -33,6 +33,11 @@ pub(super) fn codes(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) ->
     limit(core, config, "code", rule(config.mfa.failures, config.mfa.window, config.mfa.cooldown), clock)
 }
 
+/// Wrong answers of passkeys; as many as codes.
+pub(super) fn passkeys(core: &Core, config: &AuthConfig, clock: &Arc<dyn Clock>) -> LimitAttempts {
+    LimitAttempts { kind: "passkey", ..codes(core, config, clock) }
+}
+
 /// Failed logins after which a captcha is asked for.
 pub(super) fn captcha(
     core: &Core,

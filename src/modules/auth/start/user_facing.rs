@@ -9,7 +9,7 @@ use crate::{
         AttemptLimiter, Authenticate, IssueTokens, RevocationSink,
         oauth::{
             Authorize, BeginGrant, BrowserSessions, Consents, Devices, EndSession, GiveApproved, Interactions,
-            IssueIdToken, PushRequest, RedeemCode, UserFacing, UserInfo,
+            PushRequest, RedeemCode, UserFacing, UserInfo,
         },
     },
 };
@@ -50,11 +50,7 @@ impl Core {
             users: self.store.clone(),
             sessions: self.store.clone(),
             begin: BeginGrant { sessions: self.store.clone(), tokens, audit: audit.clone(), clock: clock.clone() },
-            id_tokens: IssueIdToken {
-                issuer: self.issuer.clone(),
-                clock: clock.clone(),
-                settings: self.settings.clone(),
-            },
+            id_tokens: self.id_tokens(clock),
             clock: clock.clone(),
             random: random.clone(),
         };

@@ -9,7 +9,7 @@ use actix_web::{
     http::{
         Method, Uri,
         header::{
-            ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, HOST, HeaderValue, ORIGIN, TRANSFER_ENCODING, UPGRADE,
+            ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, HOST, HeaderValue, ORIGIN, TRANSFER_ENCODING,
             X_FORWARDED_HOST, X_FORWARDED_PROTO,
         },
     },
@@ -38,11 +38,10 @@ pub(super) struct Client {
 
 impl Client {
     /// Reads it from the connection, the context, and the headers of trusted proxies.
-    pub(super) fn of(request: &ServiceRequest, trusted: &[ipnet::IpNet]) -> Self {
+    pub(super) fn of(request: &ServiceRequest, trusted: &[ipnet::IpNet], own_scheme: &'static str) -> Self {
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let ip = request.extensions().get::<RequestContext>().map(|context| context.client_ip);
         let ip = ip.unwrap_or_else(|| client_address(peer, request.headers(), trusted));
-        let own_scheme = if request.app_config().secure() { "https" } else { "http" };
         if !is_trusted_peer(request, trusted) {
             return Self { ip, scheme: own_scheme, is_trusted: false, forwarded_host: None };
         }
@@ -112,14 +111,6 @@ pub(super) fn head_size(request: &ServiceRequest) -> Result<(), Problem> {
     let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     if target + lines.sum::<usize>() > MOST_HEAD_BYTES {
         return Err(Problem::new(&HEAD_TOO_LARGE, "the request line and the headers are longer than 64 KiB"));
-    }
-    Ok(())
-}
-
-/// No route lets the protocol change.
-pub(super) fn no_upgrade(request: &ServiceRequest) -> Result<(), Problem> {
-    if request.headers().contains_key(UPGRADE) {
-        return Err(Problem::new(&MALFORMED_REQUEST, "no route here changes protocols; leave `Upgrade` away"));
     }
     Ok(())
 }

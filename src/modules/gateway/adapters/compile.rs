@@ -1,8 +1,11 @@
 //! From the configuration to what requests meet: routes, limits, upstreams. Every fault is told at once.
 
+mod cache;
 mod headers;
+mod protocol;
 mod routes;
 mod shaping;
+mod upgrade;
 mod upstreams;
 
 use std::{sync::Arc, time::Instant};
@@ -49,6 +52,7 @@ pub(super) struct Surroundings<'a> {
 pub(super) fn compile(config: &GatewayConfig, around: &Surroundings<'_>) -> Result<Compiled, Vec<SettingFault>> {
     let mut compiler = Compiler { config, around, faults: Vec::new(), upstreams: Vec::new() };
     compiler.check_general();
+    compiler.check_cache();
     compiler.upstreams();
     let default_limit = compiler.default_limit();
     let mut routes = compiler.built_in(default_limit.as_ref());
@@ -202,6 +206,8 @@ fn plain_route(
         timeout: None,
         body_limit: around.body_limit,
         own_body_limit: false,
+        upgrade: Vec::new(),
+        cache: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
         shaping: Shaping::default(),

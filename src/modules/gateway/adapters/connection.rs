@@ -1,5 +1,8 @@
 //! One connection to a target, speaking HTTP/1.1 by hyper. The connection is driven by the request that uses it, in the
-//! same task: no task of its own, no wake-up between the two; and dropping the request closes the connection.
+//! same task: no task of its own, no wake-up between the two; and dropping the request closes the connection. With HTTP/2
+//! a link is a share of a connection, which has a task of its own.
+
+mod h2;
 
 use std::{
     future::Future as _,
@@ -10,7 +13,10 @@ use std::{
     time::Instant,
 };
 
-use http::{Request, Response};
+use http::{
+    Request, Response,
+    uri::{Authority, Scheme},
+};
 use hyper::{
     body::Incoming,
     client::conn::http1::{Builder, Connection, SendRequest},
@@ -27,12 +33,19 @@ use super::request_body::RequestBody;
 
 /// An open connection, idle or in use.
 pub(super) struct Link {
-    sender: SendRequest<RequestBody>,
-    driver: Connection<TokioIo<Stream>, RequestBody>,
+    speaks: Speaks,
     /// Whether it has served a request before.
     pub(super) reused: bool,
     /// Since when it has been idle.
     pub(super) idle_since: Instant,
+}
+
+#[expect(clippy::large_enum_variant, reason = "a box would cost every connection an allocation, for the rarer kind")]
+enum Speaks {
+    /// HTTP/1.1, one exchange at a time.
+    One { sender: SendRequest<RequestBody>, driver: Connection<TokioIo<Stream>, RequestBody> },
+    /// HTTP/2, many at a time.
+    Many(h2::Sender),
 }
 
 /// How sending a request failed.
@@ -49,6 +62,8 @@ pub(super) struct Endpoint {
     pub(super) port: u16,
     /// For https.
     pub(super) tls: Option<Tls>,
+    /// For HTTP/2: what every request says of where it goes.
+    pub(super) h2: Option<(Scheme, Authority)>,
 }
 
 /// TLS to a target.
@@ -79,37 +94,77 @@ impl Link {
     /// Connects. The caller bounds the time.
     pub(super) async fn open(endpoint: &Endpoint) -> io::Result<Self> {
         let stream = Stream::open(endpoint).await?;
+        if endpoint.h2.is_some() {
+            let speaks = Speaks::Many(h2::open(stream).await?);
+            return Ok(Self { speaks, reused: false, idle_since: Instant::now() });
+        }
         let handshake = Builder::new().max_headers(128).handshake(TokioIo::new(stream)).await;
         let (sender, driver) = handshake.map_err(io::Error::other)?;
-        Ok(Self { sender, driver, reused: false, idle_since: Instant::now() })
+        Ok(Self { speaks: Speaks::One { sender, driver }, reused: false, idle_since: Instant::now() })
+    }
+
+    /// Another share of the same connection, where there can be one.
+    pub(super) fn share(&self) -> Option<Self> {
+        let Speaks::Many(sender) = &self.speaks else { return None };
+        Some(Self { speaks: Speaks::Many(sender.clone()), reused: true, idle_since: self.idle_since })
+    }
+
+    /// Whether others may use the connection at the same time.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.speaks, Speaks::Many(_))
     }
 
     /// Whether an idle connection can take a request: it was not closed, and nothing came that was not asked for.
     pub(super) fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx).is_pending() && self.sender.is_ready()
+        match &mut self.speaks {
+            Speaks::One { sender, driver } => Pin::new(driver).poll(cx).is_pending() && sender.is_ready(),
+            Speaks::Many(sender) => !sender.is_closed(),
+        }
     }
 
     /// Lets the protocol make progress. Ready when the connection is at its end.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.driver).poll(cx).map(|_| ())
+        match &mut self.speaks {
+            Speaks::One { driver, .. } => Pin::new(driver).poll(cx).map(|_| ()),
+            Speaks::Many(_) => Poll::Pending,
+        }
     }
 
     /// Sends a request and waits for the response's head.
-    pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, SendFault> {
-        let mut answer = pin!(self.sender.try_send_request(request));
-        let driver = &mut self.driver;
+    /// One that may change the protocol leaves the connection open for that.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+        may_change_protocol: bool,
+    ) -> Result<Response<Incoming>, SendFault> {
+        let (sender, driver) = match &mut self.speaks {
+            Speaks::One { sender, driver } => (sender, driver),
+            Speaks::Many(sender) => return h2::send(sender, request).await,
+        };
+        let mut answer = pin!(sender.try_send_request(request));
         let sent = std::future::poll_fn(|cx| {
             // The driver may be at its end and have left the answer behind, so the answer is asked after it once more.
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(answer);
             }
-            let _ = Pin::new(&mut *driver).poll(cx);
+            let _ =
+                if may_change_protocol { driver.poll_without_shutdown(cx) } else { Pin::new(&mut *driver).poll(cx) };
             answer.as_mut().poll(cx)
         });
         sent.await.map_err(|mut fault| {
             let unsent = fault.take_message().map(Box::new);
             SendFault { error: fault.into_error(), unsent }
         })
+    }
+}
+
+impl Link {
+    /// The stream beneath, once the target has changed the protocol, and what it has said in the new one.
+    pub(super) async fn into_stream(self) -> Option<(Stream, bytes::Bytes)> {
+        let Speaks::One { mut driver, .. } = self.speaks else { return None };
+        let ended = std::future::poll_fn(|cx| Poll::Ready(driver.poll_without_shutdown(cx).is_ready())).await;
+        let parts = driver.into_parts();
+        ended.then(|| (parts.io.into_inner(), parts.read_buf))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use actix_web::rt::time::{interval, timeout};
 use http::{Request, header};
 use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::{target::Target, upstream::Upstream};
 use crate::modules::gateway::config::HealthConfig;
@@ -59,12 +59,31 @@ async fn is_well(target: &Target, path: &str, time: Duration) -> bool {
 }
 
 async fn ask(target: &Target, path: &str) -> Option<http::StatusCode> {
-    let stream = super::connection::Stream::open(&target.endpoint()).await.ok()?;
+    let stream = super::connection::Stream::open(&target.place()).await.ok()?;
+    if target.endpoint.h2.is_some() {
+        return ask_h2(target, path, stream).await;
+    }
     let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
     let request = Request::get(format!("{}{path}", target.base_path))
         .header(header::HOST, target.authority.clone())
         .header(header::USER_AGENT, "vestibule-health")
         .header(header::CONNECTION, "close")
+        .body(Empty::<bytes::Bytes>::new())
+        .ok()?;
+    let answer = sender.send_request(request);
+    tokio::select! {
+        answer = answer => answer.ok().map(|answer| answer.status()),
+        () = async { let _ = driver.await; std::future::pending::<()>().await } => None,
+    }
+}
+
+async fn ask_h2(target: &Target, path: &str, stream: super::connection::Stream) -> Option<http::StatusCode> {
+    let (scheme, authority) = target.endpoint.h2.clone()?;
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, driver) = handshake.await.ok()?;
+    let uri = http::Uri::builder().scheme(scheme).authority(authority);
+    let request = Request::get(uri.path_and_query(format!("{}{path}", target.base_path)).build().ok()?)
+        .header(header::USER_AGENT, "vestibule-health")
         .body(Empty::<bytes::Bytes>::new())
         .ok()?;
     let answer = sender.send_request(request);

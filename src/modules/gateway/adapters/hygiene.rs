@@ -23,7 +23,10 @@ pub(super) fn is_hop_by_hop(name: &str) -> bool {
 /// Headers that only the gateway may say, whatever their spelling: who the user is, and where the request came from.
 /// Some servers read `_` or `.` as `-`, so that all of them are one name here.
 pub(super) fn is_reserved(name: &str) -> bool {
-    if !matches!(name.as_bytes(), [b'x', b'-' | b'_' | b'.', ..] | b"forwarded") {
+    if !matches!(
+        name.as_bytes(),
+        [b'x', b'-' | b'_' | b'.', ..] | [b'c', b'l', b'i', b'e', b'n', b't', ..] | b"forwarded"
+    ) {
         return false;
     }
     let alike = |(a, b): (u8, u8)| a == b || (b == b'-' && matches!(a, b'_' | b'.'));
@@ -32,6 +35,8 @@ pub(super) fn is_reserved(name: &str) -> bool {
     name == "forwarded"
         || begins("x-user-")
         || begins("x-forwarded-")
+        || same("client-cert")
+        || same("client-cert-chain")
         || same("x-real-ip")
         || same("x-request-id")
         || same("x-request-deadline")
@@ -101,10 +106,13 @@ mod tests {
             "forwarded",
             "x-forwarded-for",
             "x_forwarded_host",
+            "client-cert",
+            "client_cert",
+            "client-cert-chain",
         ] {
             assert!(is_reserved(name), "{name}");
         }
-        for name in ["x-users", "user-id", "x-api-key", "x-tenant", "x-use", "forwarded-by"] {
+        for name in ["x-users", "user-id", "x-api-key", "x-tenant", "x-use", "forwarded-by", "client", "client-certs"] {
             assert!(!is_reserved(name), "{name}");
         }
     }

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     breakers,
+    cache::{self, Cache},
     compile::{Surroundings, compile},
     compression::Compression,
     dns::{self, Lookups},
@@ -35,11 +36,15 @@ pub(super) struct Ground {
     pub(super) roles: Vec<RoleRoute>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
+    /// What is kept of answers.
+    pub(super) cache: Arc<Cache>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) instances: Instances,
     /// When the gateway's own time begins.
     pub(super) started: Instant,
+    /// What clients speak with the listener: `http` or `https`.
+    pub(super) scheme: &'static str,
     pub(super) admin_prefix: String,
     pub(super) api_prefix: String,
 }
@@ -51,6 +56,8 @@ pub(super) struct Live {
     checks: Mutex<Vec<Check>>,
     /// Hears of breakers that opened at other instances.
     news: Option<JoinHandle<()>>,
+    /// Hears what other instances forget.
+    hearing: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What goes on beside the requests of one upstream: health checks, and lookups of names.
@@ -66,7 +73,8 @@ impl Live {
         let checks = checks(Vec::new(), &shared);
         let current = Arc::new(ArcSwap::new(shared));
         let news = ground.instances.breakers.as_ref().map(|news| breakers::listen(&**news, current.clone()));
-        Ok(Self { ground, current, checks: Mutex::new(checks), news })
+        let hearing = Mutex::new(cache::hear(&ground.cache));
+        Ok(Self { ground, current, checks: Mutex::new(checks), hearing, news })
     }
 
     /// Looks names up for the first time, so that the first request finds targets.
@@ -104,10 +112,11 @@ impl Live {
         Ok(())
     }
 
-    /// Ends the health checks; gives their tasks to wait for.
+    /// Ends the background tasks; gives them to wait for.
     pub(super) fn end(&self) -> Vec<JoinHandle<()>> {
         let checks: Vec<Check> = self.checks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-        let tasks: Vec<_> = checks.into_iter().map(|check| check.task).collect();
+        let hearing = self.hearing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let tasks: Vec<_> = checks.into_iter().map(|check| check.task).chain(hearing).collect();
         if let Some(news) = &self.news {
             news.abort();
         }
@@ -149,6 +158,7 @@ impl Ground {
             table: compiled.table,
             upstreams: compiled.upstreams,
             limiter,
+            cache: self.cache.clone(),
             verifier: self.verifier.clone(),
             api_keys: self.api_keys.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
@@ -157,6 +167,7 @@ impl Ground {
             compression: config.compression.as_ref().map(Compression::compile),
             lookups: lookups.map(Arc::new),
             clock: self.clock.clone(),
+            scheme: self.scheme,
         })
     }
 }

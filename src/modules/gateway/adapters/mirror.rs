@@ -126,9 +126,9 @@ async fn exchange(
     let target = &upstream.targets[number];
     let mut link = match pool.take(target.number).await {
         Some(link) => link,
-        None => timeout(upstream.connect_timeout, Link::open(&target.endpoint())).await.ok()?.ok()?,
+        None => timeout(upstream.connect_timeout, Link::open(&target.place())).await.ok()?.ok()?,
     };
-    let response = timeout(upstream.timeout, link.send(request)).await.ok()?.ok()?;
+    let response = timeout(upstream.timeout, link.send(request, false)).await.ok()?.ok()?;
     let (head, incoming) = response.into_parts();
     let deadline = std::time::Instant::now() + upstream.timeout;
     let exchange = Exchange {

@@ -3,19 +3,24 @@
 use std::{cell::RefCell, rc::Rc};
 
 use actix_web::{dev::RequestHead, http::header as front};
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header, uri::PathAndQuery};
+use http::{
+    HeaderName, HeaderValue, Method, Request, Uri, header,
+    uri::{Authority, PathAndQuery, Scheme},
+};
 
 use super::{
     hygiene::{Declared, is_hop_by_hop, is_reserved, to_back, value_to_back},
     request_body::{Progress, RequestBody},
     route::{PathRule, Route},
     target::Target,
+    upgrade::Asked,
 };
 use crate::{
     kernel::Principal,
-    platform::http::{RequestContext, address::address_text},
+    platform::http::{RequestContext, Wire, address::address_text},
 };
 
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -47,10 +52,15 @@ pub(super) struct Outgoing<'a> {
     /// Whether an API key may go on, because a role of ours judges it.
     pub(super) keeps_api_key: bool,
     /// Until when somebody waits for the answer, as a header says it.
-    pub(super) deadline: Option<String>,
+    pub(super) deadline: Option<&'a str>,
     /// The body, until it was sent.
     pub(super) body: RefCell<Option<RequestBody>>,
     pub(super) progress: Option<Rc<Progress>>,
+    /// The protocol that the client asks for, and its connection.
+    pub(super) upgrade: Option<&'a Asked>,
+    pub(super) wire: Option<&'a Rc<Wire>>,
+    /// What the client proved itself with (RFC 9440).
+    pub(super) client_certificate: Option<HeaderValue>,
 }
 
 impl Outgoing<'_> {
@@ -89,7 +99,24 @@ impl Outgoing<'_> {
         headers.insert(header::HOST, target.authority.clone());
         self.copy(headers);
         self.add(headers);
+        if let Some(h2) = &target.endpoint.h2 {
+            self.speak_h2(&mut request, h2)?;
+        }
         Some(request)
+    }
+
+    /// HTTP/2 says where a request goes in its target, and has no hop-by-hop headers but one (RFC 9113 §8.2.2).
+    fn speak_h2(&self, request: &mut Request<RequestBody>, (scheme, authority): &(Scheme, Authority)) -> Option<()> {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(scheme.clone());
+        parts.authority = Some(authority.clone());
+        *request.uri_mut() = Uri::from_parts(parts).ok()?;
+        *request.version_mut() = http::Version::HTTP_2;
+        request.headers_mut().remove(header::HOST);
+        if super::trailers::are_taken(self.head) {
+            request.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        Some(())
     }
 
     fn uri(&self, target: &Target) -> Option<Uri> {
@@ -146,13 +173,20 @@ impl Outgoing<'_> {
         set(TRACEPARENT, HeaderValue::from_maybe_shared(traceparent).ok());
         set(TRACESTATE, self.context.trace.state.as_deref().and_then(text));
         set(header::VIA, self.via());
-        set(X_REQUEST_DEADLINE, self.deadline.as_deref().and_then(text));
+        set(X_REQUEST_DEADLINE, self.deadline.and_then(text));
+        if let Some(certificate) = &self.client_certificate {
+            set(CLIENT_CERT, Some(certificate.clone()));
+        }
         if let Some(principal) = self.principal {
             set(X_USER_ID, text(&principal.subject.to_string()));
             let email = principal.email.as_deref();
             set(X_USER_EMAIL, email.and_then(|email| HeaderValue::from_bytes(email.as_bytes()).ok()));
             set(X_USER_ROLES, text(&principal.roles.join(",")));
             set(X_USER_SCOPES, text(&principal.scopes.join(" ")));
+        }
+        if let Some(asked) = self.upgrade {
+            set(header::CONNECTION, Some(HeaderValue::from_static("upgrade")));
+            set(header::UPGRADE, value_to_back(asked.token()));
         }
         for (name, value) in &self.route.request_headers.set {
             if let Some((name, value)) =

@@ -11,10 +11,12 @@ use actix_web::{
 };
 
 use super::{
+    cache::{self, Cache},
     checks,
     compression::Compression,
     deadline::{self, Deadline},
     dns::Lookups,
+    hygiene::value_to_back,
     identity,
     limiter::Limiter,
     limits::{Decision, Limits},
@@ -29,6 +31,7 @@ use super::{
     route::{Destination, Route},
     split::Comer,
     table::{Found, Table},
+    trailers, upgrade,
     upstream::Upstream,
 };
 use crate::{
@@ -36,7 +39,7 @@ use crate::{
     modules::gateway::domain::path::canonical,
     platform::{
         http::{
-            Problem, RequestContext, RouteLabel,
+            Problem, RequestContext, RouteLabel, Wire,
             address::is_trusted,
             api_keys::ApiKeys,
             problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NO_ROUTE, RATE_LIMITED},
@@ -50,6 +53,7 @@ pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) upstreams: Vec<Arc<Upstream>>,
     pub(super) limiter: Arc<Limiter>,
+    pub(super) cache: Arc<Cache>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
     pub(super) trusted_proxies: Vec<ipnet::IpNet>,
@@ -59,6 +63,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     /// For targets by name, where there are any.
     pub(super) lookups: Option<Arc<Lookups>>,
+    /// `http` or `https`: what the listener speaks.
+    pub(super) scheme: &'static str,
 }
 
 /// What is known on the way and needed for the answer, whoever gives it.
@@ -71,6 +77,8 @@ struct Passage {
     cookie: Option<header::HeaderValue>,
     /// The answer is one to a preflight for this method.
     preflight: Option<header::HeaderValue>,
+    /// The request asks for another protocol: what follows it is no request.
+    upgrade: bool,
 }
 
 /// Who answers.
@@ -92,7 +100,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
-    let client = checks::Client::of(&request, &shared.trusted_proxies);
+    let client = checks::Client::of(&request, &shared.trusted_proxies, shared.scheme);
     let origin = shared.cors.as_ref().and_then(|cors| cors.allowed(request.headers().get(header::ORIGIN)?));
     let mut passage = Passage::default();
     let wanted = shared
@@ -106,6 +114,7 @@ where
         Some((wanted, compression)) => compression.apply(response, wanted),
     };
     let preflight = passage.preflight.take().map(|method| (request.headers().clone(), method));
+    let upgrade = passage.upgrade;
     let finish = |headers: &mut header::HeaderMap| passage.finish(&shared, headers, origin, preflight, client.scheme);
     match way {
         Ok(Way::Inner(time)) => {
@@ -130,12 +139,15 @@ where
         }
         Ok(Way::Answered(mut response)) => {
             finish(response.headers_mut());
+            if upgrade && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            }
             Ok(request.into_response(compress(response)))
         }
         Err(problem) => {
             let mut response = problem.error_response();
             // After these it is not certain where the next request would begin.
-            if matches!(problem.kind().status, 400 | 408 | 413 | 431) {
+            if upgrade || matches!(problem.kind().status, 400 | 408 | 413 | 431) {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
             finish(response.headers_mut());
@@ -207,7 +219,8 @@ async fn pass(
 ) -> Result<Way, Problem> {
     // The head as a whole: its size, and no protocol that nobody expects, whatever the path.
     checks::head_size(request)?;
-    checks::no_upgrade(request)?;
+    let asked = upgrade::asked(request)?;
+    passage.upgrade = asked.is_some();
 
     // The target and the authority of the request, before anything is decided by them.
     let uri = request.uri().clone();
@@ -237,6 +250,10 @@ async fn pass(
         headers.filter_map(|(name, text)| Some((name.clone(), text.value(&parameters)?))).collect();
     passage.route = Some(route.clone());
 
+    if let Some(asked) = &asked {
+        asked.must_be_allowed(&route)?;
+    }
+
     // Health, metrics, documentation and administration stand outside all that follows.
     if route.to == Destination::Open {
         return inner(request, &uri, &forwarded, None);
@@ -257,8 +274,16 @@ async fn pass(
     let principal = identity::authenticate(&route, shared, request).await?;
     identity::authorize(&route, principal.as_deref())?;
 
-    // The message itself: no body that is announced as too long.
+    // The message itself: no body that is announced as too long. Now that it is wanted, the client may be told so.
     let mut length = checks::announced_length(request, route.body_limit)?;
+    let wire = if length != Some(0) || asked.is_some() || shared.scheme == "https" {
+        request.conn_data::<Rc<Wire>>().cloned()
+    } else {
+        None
+    };
+    if let Some(wire) = &wire {
+        wire.go_on();
+    }
 
     // Nor one that does not keep to the route's schema, once it is known who sends it.
     if let Some(schema) = route.shaping.schema.as_ref().filter(|_| length != Some(0) || has_content(request.method())) {
@@ -290,9 +315,12 @@ async fn pass(
 
     // In-flight cap, breaker, balancer, upstream: one call, tried again where that is safe.
     let upstream = &shared.upstreams[number];
+    if upstream.targets.iter().any(|target| target.endpoint.h2.is_some()) {
+        trailers::refuse_grpc(request)?;
+    }
     let context = client.context(request);
     let has_body = length != Some(0);
-    let mirrored = route.shaping.mirror.as_ref().filter(|mirror| mirror.takes(upstream.chance()));
+    let mirrored = route.shaping.mirror.as_ref().filter(|mirror| asked.is_none() && mirror.takes(upstream.chance()));
     let copy = mirrored.filter(|_| has_body).map(|mirror| mirror::Copy::new(mirror.body_limit));
     let (body, progress) = if has_body {
         let (body, progress) = RequestBody::client(request.take_payload(), length, route.body_limit, copy.clone());
@@ -301,7 +329,8 @@ async fn pass(
         (None, None)
     };
     // With its port, as the client wrote it.
-    let asked = || request.headers().get(header::HOST)?.to_str().ok();
+    let asked_host = || request.headers().get(header::HOST)?.to_str().ok();
+    let told_deadline = deadline.at.map(|at| deadline::written(at, &*shared.clock));
     let outgoing = Outgoing {
         head: request.head(),
         route: &route,
@@ -310,14 +339,39 @@ async fn pass(
         context: &context,
         principal: principal.as_deref(),
         scheme: client.scheme,
-        host: client.forwarded_host.as_deref().or_else(asked).unwrap_or(&host),
+        host: client.forwarded_host.as_deref().or_else(asked_host).unwrap_or(&host),
         keeps_api_key: upstream.is_role,
-        deadline: deadline.at.map(|at| deadline::written(at, &*shared.clock)),
+        deadline: told_deadline.as_deref(),
         body: body.into(),
         progress,
+        upgrade: asked.as_ref(),
+        wire: wire.as_ref(),
+        client_certificate: wire.as_ref().and_then(|wire| wire.client_certificate()).as_ref().and_then(value_to_back),
     };
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
-    let answer = proxy::call(upstream, pool, &outgoing, hash_key, deadline.at).await;
+
+    // Cache: what is kept of earlier answers, after it is certain that the request may have one. What a client with a
+    // certificate is told may be for that client alone (RFC 9440 §3.3), and a changed protocol is no answer to keep.
+    let is_for_all = outgoing.client_certificate.is_none() || !request.method().is_safe();
+    let answer = if let Some(rules) = route.cache.as_ref().filter(|_| is_for_all && outgoing.upgrade.is_none()) {
+        let (cache, principal) = (&shared.cache, principal.as_ref());
+        let outgoing = &outgoing;
+        let call = cache::Call {
+            cache,
+            rules,
+            route: &route,
+            upstream,
+            pool,
+            outgoing,
+            principal,
+            hash_key,
+            deadline: deadline.at,
+            path: &path,
+        };
+        cache::answer(&call).await
+    } else {
+        proxy::call(upstream, pool, &outgoing, hash_key, deadline.at).await
+    };
     if let Some(mirrored) = mirrored {
         mirror::send(&shared.upstreams[mirrored.upstream], pool, &outgoing, copy.as_deref());
     }

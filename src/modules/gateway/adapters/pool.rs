@@ -40,15 +40,24 @@ impl Pool {
             let mut link = self.idle.borrow_mut().get_mut(&target)?.pop()?;
             let usable = poll_fn(|cx| Poll::Ready(link.is_usable(cx))).await;
             if usable {
+                self.lend(target, &link);
                 link.reused = true;
                 return Some(link);
             }
         }
     }
 
+    /// Leaves a share of the connection for others, where it takes many requests at a time.
+    pub(super) fn lend(&self, target: usize, link: &Link) {
+        if let Some(share) = link.share() {
+            self.idle.borrow_mut().entry(target).or_default().push(share);
+        }
+    }
+
     /// Keeps a connection whose last exchange is complete.
     pub(super) fn put(&self, target: usize, mut link: Link, cx: &mut Context<'_>) {
-        if !link.is_usable(cx) {
+        // A shared one was left for others when it was taken.
+        if link.is_shared() || !link.is_usable(cx) {
             return;
         }
         link.idle_since = Instant::now();

@@ -42,6 +42,14 @@ pub(super) const CONFIGURATION_REFUSED: ProblemType = ProblemType {
     about: "The configuration was read again and has faults; `errors` names every one with its key and its place. The configuration before it is still in effect.",
 };
 
+/// The request wants an answer from the cache, and there is none.
+pub(super) const NOT_CACHED: ProblemType = ProblemType {
+    code: "not-cached",
+    status: 504,
+    title: "There is no stored answer",
+    about: "The request says `Cache-Control: only-if-cached`, and no stored answer fits it.",
+};
+
 /// Every problem of this module.
 pub const PROBLEMS: &[&ProblemType] =
-    &[&CIRCUIT_OPEN, &NO_HEALTHY_TARGET, &OVERLOADED, &UPSTREAM_TIMEOUT, &CONFIGURATION_REFUSED];
+    &[&CIRCUIT_OPEN, &NO_HEALTHY_TARGET, &NOT_CACHED, &OVERLOADED, &UPSTREAM_TIMEOUT, &CONFIGURATION_REFUSED];

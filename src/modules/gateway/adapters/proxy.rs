@@ -31,6 +31,7 @@ use super::{
     problems::{CIRCUIT_OPEN, NO_HEALTHY_TARGET, OVERLOADED, UPSTREAM_TIMEOUT},
     request_body::{BodyFault, Progress, Waiting},
     response_body::{Exchange, ResponseBody},
+    trailers, upgrade,
     upstream::{Place, Upstream},
 };
 use crate::platform::{
@@ -63,9 +64,9 @@ enum Fault {
 }
 
 /// A response whose head has come.
-struct Answer {
-    response: Response<Incoming>,
-    link: Link,
+pub(super) struct Answer {
+    pub(super) response: Response<Incoming>,
+    pub(super) link: Link,
 }
 
 /// Calls an upstream; a problem when there is no answer of its own to give.
@@ -134,6 +135,9 @@ pub(super) async fn call(
             continue;
         }
         return match outcome {
+            Ok(answer) if answer.response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
+                upgrade::answer(upstream, answer, outgoing, place).await
+            }
             Ok(answer) => Ok(respond(upstream, number, pool, answer, outgoing, place, deadline).await),
             Err(fault) => Err(problem(upstream, fault)),
         };
@@ -215,8 +219,11 @@ async fn attempt(
     loop {
         let mut link = match pool.take(target.number).await {
             Some(link) => link,
-            None => match timeout(upstream.connect_timeout, Link::open(&target.endpoint())).await {
-                Ok(Ok(link)) => link,
+            None => match timeout(upstream.connect_timeout, Link::open(&target.place())).await {
+                Ok(Ok(link)) => {
+                    pool.lend(target.number, &link);
+                    link
+                }
                 Ok(Err(_)) => return Err(Fault::Connect),
                 Err(_) => return Err(Fault::ConnectTimeout),
             },
@@ -226,7 +233,7 @@ async fn attempt(
         let returned = Cell::new(false);
         let outcome = {
             let sending = async {
-                match link.send(request).await {
+                match link.send(request, outgoing.upgrade.is_some()).await {
                     Ok(response) => Ok(response),
                     Err(fault) => {
                         if let Some(request) = fault.unsent {
@@ -243,7 +250,9 @@ async fn attempt(
             within(sending, upstream, outgoing.progress.as_deref(), deadline).await
         };
         match outcome {
-            Ok(response) => return if is_sound(&response) { Ok(Answer { response, link }) } else { Err(Fault::Reset) },
+            Ok(response) => {
+                return if is_sound(&response, outgoing) { Ok(Answer { response, link }) } else { Err(Fault::Reset) };
+            }
             Err(Fault::Reset) => {
                 if let Some(fault) = outgoing.progress.as_ref().and_then(|progress| progress.fault.get()) {
                     return Err(Fault::Body(fault));
@@ -300,11 +309,15 @@ async fn within<T>(
 }
 
 /// A head that says its length in two ways, or changes the protocol without being asked, is no answer.
-fn is_sound(response: &Response<Incoming>) -> bool {
+fn is_sound(response: &Response<Incoming>, outgoing: &Outgoing<'_>) -> bool {
     let headers = response.headers();
     let framed_twice =
         headers.contains_key(http::header::CONTENT_LENGTH) && headers.contains_key(http::header::TRANSFER_ENCODING);
-    !framed_twice && response.status() != http::StatusCode::SWITCHING_PROTOCOLS
+    if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+        let changed_to = headers.get(http::header::UPGRADE).map(http::HeaderValue::as_bytes);
+        return !framed_twice && changed_to.is_some_and(|to| outgoing.upgrade.is_some_and(|asked| asked.is(to)));
+    }
+    !framed_twice
 }
 
 /// The answer for the client.
@@ -332,8 +345,10 @@ async fn respond(
         target: upstream.targets[number].number,
         place,
         idle_timeout: upstream.idle_timeout,
-        deadline,
+        // Events may come for as long as there are some.
+        deadline: deadline.filter(|_| !is_event_stream(&head.headers)),
     };
+    let passes_trailers = size == BodySize::Stream && trailers::are_wanted(outgoing.head, &head);
     let mut body = ResponseBody::new(incoming, size, exchange);
     if body.is_at_end() {
         std::future::poll_fn(|cx| {
@@ -342,7 +357,13 @@ async fn respond(
         })
         .await;
     }
+    if passes_trailers {
+        body.pass_trailers();
+    }
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+    if passes_trailers {
+        trailers::announce(&mut response, &head.headers);
+    }
     let declared =
         Declared::read(head.headers.get_all(http::header::CONNECTION).iter().map(http::HeaderValue::as_bytes));
     let headers = response.headers_mut();
@@ -361,6 +382,12 @@ async fn respond(
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     response
+}
+
+fn is_event_stream(headers: &http::HeaderMap) -> bool {
+    let content_type = headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    let essence = content_type.and_then(|value| value.split(|byte| *byte == b';').next());
+    essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 fn problem(upstream: &Upstream, fault: Fault) -> Problem {

@@ -14,7 +14,12 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{connection::Link, pool::Pool, upstream::Place};
+use super::{
+    connection::Link,
+    pool::Pool,
+    trailers::{self, Trailers},
+    upstream::Place,
+};
 
 /// Why a body ends before its end.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +47,8 @@ pub(super) struct ResponseBody {
     last_byte: Instant,
     /// Made when something has to be waited for.
     timer: Option<Pin<Box<Sleep>>>,
+    /// With chunks of our own around it, so that trailers can follow.
+    trailers: Option<Trailers>,
     /// Held to the end: the request is in flight until its answer is through.
     _place: Place,
 }
@@ -70,8 +77,14 @@ impl ResponseBody {
             deadline: exchange.deadline.map(Instant::from_std),
             last_byte: Instant::now(),
             timer: None,
+            trailers: None,
             _place: exchange.place,
         }
+    }
+
+    /// Lets trailers follow the body.
+    pub(super) fn pass_trailers(&mut self) {
+        self.trailers = Some(Trailers::default());
     }
 
     /// Gives the connection back when the exchange is complete; at once for a response without a body.
@@ -127,17 +140,22 @@ impl MessageBody for ResponseBody {
         let mut at_end = false;
         loop {
             match Pin::new(&mut this.incoming).poll_frame(cx) {
-                // Trailers are not passed on: nobody announced that they can be taken.
                 Poll::Ready(Some(Ok(frame))) => {
-                    let Ok(bytes) = frame.into_data() else { continue };
                     this.last_byte = Instant::now();
-                    return Poll::Ready(Some(Ok(bytes)));
+                    match (frame.into_data(), &mut this.trailers) {
+                        (Ok(bytes), None) => return Poll::Ready(Some(Ok(bytes))),
+                        (Ok(bytes), Some(_)) if bytes.is_empty() => {}
+                        (Ok(bytes), Some(_)) => return Poll::Ready(Some(Ok(trailers::chunk(&bytes)))),
+                        (Err(frame), Some(trailers)) => trailers.take(frame),
+                        // The client cannot take them (RFC 9110 §6.5.1).
+                        (Err(_), None) => {}
+                    }
                 }
                 Poll::Ready(Some(Err(error))) => return this.break_off(BrokenOff::Upstream(error)),
                 Poll::Ready(None) => {
                     // The protocol still has to see that the exchange is over.
                     this.finish(cx);
-                    return Poll::Ready(None);
+                    return Poll::Ready(this.trailers.take().map(|trailers| Ok(trailers.last_chunk())));
                 }
                 Poll::Pending if at_end => return this.break_off(BrokenOff::Closed),
                 Poll::Pending if driven => break,

@@ -8,7 +8,8 @@ use actix_web::http::{
 };
 
 use super::{
-    deprecation::Notices, limits::Limits, mirror::Mirror, schema::RequestSchema, split::Split, template::Template,
+    cache::CacheRules, deprecation::Notices, limits::Limits, mirror::Mirror, schema::RequestSchema, split::Split,
+    template::Template,
 };
 use crate::{
     kernel::Role,
@@ -38,6 +39,10 @@ pub(super) struct Route {
     pub(super) body_limit: u64,
     /// Whether the limit is the route's own, which holds for local roles too.
     pub(super) own_body_limit: bool,
+    /// Protocols that a connection may change to.
+    pub(super) upgrade: Vec<String>,
+    /// What is kept of its answers; `None`: nothing.
+    pub(super) cache: Option<Arc<CacheRules>>,
     pub(super) request_headers: HeaderChanges,
     pub(super) response_headers: HeaderChanges,
     pub(super) shaping: Shaping,

@@ -8,6 +8,7 @@ use utoipa::OpenApi as _;
 
 use super::{
     admin::{AdminApi, SharedHandle, list_upstreams},
+    cache::{self, Cache, CacheApi},
     compile::{Compiled, Surroundings, compile},
     explain::{self, Explanation, RouteSummary},
     live::{Ground, Live},
@@ -18,8 +19,8 @@ use crate::{
     kernel::{Clock, Random, Role, SettingFault, StartError, SystemClock, units::ByteSize},
     modules::gateway::{GatewayConfig, Placement, RoleRoute, front_door, open_paths},
     platform::{
-        breaker_news::BreakerNews, http::api_keys::ApiKeys, random::SystemRandom, shared_counts::SharedCounts,
-        tokens::TokenVerifier,
+        breaker_news::BreakerNews, http::api_keys::ApiKeys, random::SystemRandom, shared_cache::SharedCache,
+        shared_counts::SharedCounts, tokens::TokenVerifier,
     },
 };
 
@@ -57,6 +58,10 @@ pub struct GatewayParts<'a> {
     pub api_keys: Arc<ApiKeys>,
     /// What several instances share; by default nothing.
     pub instances: Instances,
+    /// Whether the listener speaks TLS.
+    pub secure: bool,
+    /// What instances keep of answers for each other.
+    pub shared_cache: Option<Arc<dyn SharedCache>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -86,7 +91,9 @@ impl Gateway {
     /// Compiles the configuration and begins the health checks. Must be called after the metrics recorder was installed:
     /// the gateway's metrics are registered here, once.
     pub async fn start(parts: GatewayParts<'_>) -> Result<Self, StartError> {
+        let cache = Cache::new(&parts.config.cache, parts.shared_cache, parts.clock.clone(), parts.random.clone());
         let ground = Ground {
+            cache,
             body_limit: parts.body_limit,
             trusted_proxies: parts.trusted_proxies,
             roles: parts.roles,
@@ -96,6 +103,7 @@ impl Gateway {
             clock: parts.clock,
             random: parts.random,
             instances: parts.instances,
+            scheme: if parts.secure { "https" } else { "http" },
             admin_prefix: parts.config.admin_prefix.clone(),
             api_prefix: parts.config.api_prefix.clone(),
         };
@@ -125,11 +133,16 @@ impl Gateway {
     pub fn configure(&self, service: &mut web::ServiceConfig) {
         let data = web::Data::new(SharedHandle(self.live.clone()));
         let path = |name: &str| format!("{}/{name}", self.admin_prefix);
-        service.service(web::resource(path("upstreams")).app_data(data).route(web::get().to(list_upstreams))).service(
-            web::resource(path("reload"))
-                .app_data(web::Data::from(self.reloader.clone()))
-                .route(web::post().to(reload)),
-        );
+        service
+            .service(web::resource(path("upstreams")).app_data(data.clone()).route(web::get().to(list_upstreams)))
+            .service(
+                web::resource(path("reload"))
+                    .app_data(web::Data::from(self.reloader.clone()))
+                    .route(web::post().to(reload)),
+            );
+        let show = web::resource(path("cache")).app_data(data.clone()).route(web::get().to(cache::show_cache));
+        let purge = web::resource(path("cache/purge")).app_data(data).route(web::post().to(cache::purge_cache));
+        service.service(show).service(purge);
     }
 
     /// Ends the background tasks, and waits until they have.
@@ -192,6 +205,7 @@ impl<'a> RoutePlan<'a> {
 /// The administration's part of the OpenAPI document, at the prefix where it is served.
 pub fn openapi(config: &GatewayConfig) -> utoipa::openapi::OpenApi {
     let mut document = AdminApi::openapi();
+    document.merge(CacheApi::openapi());
     let paths = std::mem::take(&mut document.paths.paths);
     let moved = paths.into_iter().map(|(path, item)| (path.replacen("/admin", &config.admin_prefix, 1), item));
     document.paths.paths = moved.collect();

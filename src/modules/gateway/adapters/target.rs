@@ -26,7 +26,7 @@ pub(super) struct Target {
     pub(super) url: String,
     /// Its name in the pools, never given to another.
     pub(super) number: usize,
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     /// Where a target by name has its address from.
     pub(super) slot: Option<Slot>,
     /// What is sent as `Host`.
@@ -77,7 +77,7 @@ impl Target {
         Ok(Self {
             url: url.to_owned(),
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            endpoint: Endpoint { host, port, tls },
+            endpoint: Endpoint { host, port, tls, h2: None },
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_| expected())?,
             base_path: uri.path().trim_end_matches('/').to_owned(),
             weight,
@@ -98,7 +98,7 @@ impl Target {
     }
 
     /// Where to connect to.
-    pub(super) fn endpoint(&self) -> Cow<'_, Endpoint> {
+    pub(super) fn place(&self) -> Cow<'_, Endpoint> {
         match self.slot.as_ref().and_then(|slot| slot.address.load_full()) {
             None => Cow::Borrowed(&self.endpoint),
             Some(address) => {

@@ -11,14 +11,19 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::Service as _, web};
+use actix_web::{App, HttpRequest, HttpResponse, dev::Service as _, web};
 use futures_util::FutureExt as _;
 
 use crate::{
     kernel::{Role, SystemClock, units::ByteSize},
     modules::gateway::{Gateway, GatewayConfig, GatewayParts, Placement, front_door},
     platform::{
-        http::{Problem, api_keys::ApiKeys},
+        http::{
+            Problem,
+            api_keys::ApiKeys,
+            front,
+            listener::{Listening, bind},
+        },
         random::SystemRandom,
         tokens::{KeyRing, TokenRules, TokenVerifier},
     },
@@ -94,10 +99,12 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
         config,
         body_limit: ByteSize::mib(1),
         trusted_proxies: vec![],
+        secure: false,
         roles: front_door(config, |role| (role != Role::Gateway).then_some(Placement::Local)),
         verifier: verifier(),
         api_keys: Arc::new(ApiKeys::new(verifier(), Arc::new(SystemClock))),
         instances: crate::modules::gateway::Instances::default(),
+        shared_cache: None,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     })
@@ -106,7 +113,7 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
     let gateway = Arc::new(gateway);
     let verifier = verifier();
     let inside = gateway.clone();
-    let server = HttpServer::new(move || {
+    let factory = move || {
         App::new()
             .app_data(verifier.clone())
             .configure(|service| inside.configure(service))
@@ -127,14 +134,17 @@ pub(super) async fn front(config: &GatewayConfig) -> Front {
                     })
                 })
             })
-    })
-    .workers(1)
-    .h1_allow_half_closed(false)
-    .disable_signals()
-    .bind(("127.0.0.1", 0))
-    .unwrap();
-    let address = server.addrs()[0];
-    let server = server.run();
+            .wrap(front::Front::new("gateway", vec![], Arc::new(SystemClock), Arc::new(SystemRandom)))
+    };
+    let how = Listening {
+        at: ([127, 0, 0, 1], 0).into(),
+        workers: 1,
+        head_timeout: Duration::from_secs(1),
+        shutdown_timeout: Duration::from_secs(1),
+        tls: None,
+        changes_protocols: true,
+    };
+    let (server, address) = bind(factory, &how).unwrap();
     let stop = server.handle();
     actix_web::rt::spawn(server);
     Front { address, gateway, stop }

@@ -30,11 +30,18 @@ pub(crate) struct Answer {
     pub(crate) complete: Option<String>,
     pub(crate) retry_after: Option<String>,
     pub(crate) text: String,
+    /// Headers in order.
+    pub(crate) headers: Vec<(String, String)>,
     /// The problem's code, for an error.
     pub(crate) code: Option<&'static str>,
 }
 
 impl Answer {
+    /// A header's first value.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
     }
@@ -93,12 +100,14 @@ impl TestRole {
         let (complete, retry_after) = (header("x-aggregation-complete"), header("retry-after"));
         let problem = response.response().extensions().get::<Problem>().cloned();
         let status = response.status().as_u16();
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
         let text = match &problem {
             Some(problem) => problem.body("/", "test"),
             None => to_bytes(response.into_body()).await.ok().unwrap().to_vec(),
         };
         let code = problem.map(|problem| problem.kind().code);
-        Answer { status, complete, retry_after, text: String::from_utf8(text).unwrap(), code }
+        Answer { status, complete, retry_after, text: String::from_utf8(text).unwrap(), headers, code }
     }
 }
 

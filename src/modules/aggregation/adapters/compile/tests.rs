@@ -22,7 +22,7 @@ use crate::{
         config::EvaluationConfig,
         domain::{
             data::take,
-            outcome::{CacheUse, SourceReport, SourceStatus},
+            outcome::{SourceReport, SourceStatus},
         },
     },
 };
@@ -49,13 +49,8 @@ impl SourceCaller for Fake {
         let in_time = wait <= u64::try_from(source.timeout.as_millis()).expect("small");
         tokio::time::sleep(Duration::from_millis(wait).min(source.timeout)).await;
         self.busy.lock().expect("busy").0 -= 1;
-        let report = |status, http_status| SourceReport {
-            status,
-            http_status,
-            duration: began.elapsed(),
-            cache: CacheUse::Miss,
-            detail: None,
-        };
+        let report =
+            |status, http_status| SourceReport { status, duration: began.elapsed(), ..SourceReport::ok(http_status) };
         if !in_time {
             return SourceAnswer { report: report(SourceStatus::Timeout, None), body: None };
         }
@@ -76,6 +71,7 @@ fn config(endpoint: serde_json::Value) -> AggregationConfig {
     AggregationConfig {
         source_body_limit: ByteSize::mib(1),
         cache_size: ByteSize::mib(1),
+        line_limit: ByteSize::mib(1),
         evaluation: EvaluationConfig {
             workers: 1,
             timeout: Span::millis(250),
@@ -177,7 +173,9 @@ async fn a_required_failure_ends_it_at_once() {
     let mut required = step("broken", "a", &[], "1");
     required["required"] = true.into();
     let (answer, _, took) = run(serde_json::json!([step("late", "b", &[], "1"), required]), None).await;
-    let Err(AggregationError::RequiredSource { name, timeout: false, reports }) = answer else { panic!("{answer:?}") };
+    let Err(AggregationError::RequiredSource { name, timeout: false, reports, .. }) = answer else {
+        panic!("{answer:?}")
+    };
     assert_eq!((name.as_str(), reports[0].1.status), ("a", SourceStatus::Skipped));
     assert!(took < 900, "{took}");
 

@@ -17,7 +17,7 @@ const LONGEST: usize = 4096;
 
 /// jq that remembers.
 #[derive(Default)]
-pub(super) struct Remembering {
+pub(crate) struct Remembering {
     programs: RefCell<HashMap<String, Rc<JaqProgram>>>,
 }
 

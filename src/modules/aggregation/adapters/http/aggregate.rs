@@ -7,14 +7,16 @@ use serde::Serialize;
 
 use super::{
     super::super::{
-        application::error::AggregationError,
+        application::{aggregate::Aggregated, error::AggregationError},
         domain::{
             data::Json,
+            freshness::Freshness,
             outcome::{SourceReport, whole_millis},
         },
     },
     UseCases,
-    context::{Ordered, explain, headers, json, query},
+    context::{Ordered, explain, headers, query, text},
+    honest::{Honest, weak},
 };
 use crate::platform::http::{Problem, authentication::Caller};
 
@@ -40,10 +42,12 @@ struct Meta<'a> {
     tag = "aggregation",
     params(
         ("sources" = String, Query, description = "Names of sources, separated by commas", example = "profile,orders"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer that is known already"),
         ("explain" = Option<bool>, Query, description = "Adds `explain`; needs the permission `aggregation:explain`"),
     ),
     responses(
         (status = 200, description = "`data` by source, in the order asked for, and `meta`; a source that failed is null and `meta.complete` is false", body = serde_json::Value),
+        (status = 304, description = "The sources said the same as when the tag in `If-None-Match` was given"),
         (status = 400, description = "`unknown-source`, `missing-argument` or `bad-argument`"),
         (status = 401, description = "No valid access token"),
         (status = 502, description = "A required source failed; `sources` tells how each one went"),
@@ -88,7 +92,22 @@ pub(super) async fn aggregate(
         },
         explain: explain.then_some(Ordered(&aggregated.reports)),
     };
-    json(&body, Some(aggregated.complete))
+    let body = text(&body)?;
+    let honest = Honest {
+        complete: aggregated.complete,
+        freshness: if explain { Freshness::NO_STORE } else { aggregated.freshness },
+        vary: &aggregated.vary,
+        tag: if explain { None } else { Some(tag(&aggregated)?) },
+    };
+    Ok(honest.answer(&request, body))
+}
+
+/// Of what the sources said and how each ended; how long it took makes no other answer.
+fn tag(aggregated: &Aggregated) -> Result<String, Problem> {
+    let data = text(&Ordered(&aggregated.data))?;
+    let ended: Vec<_> =
+        aggregated.reports.iter().map(|(_, report)| (report.status, report.http_status, &report.detail)).collect();
+    Ok(weak(&[&data, &text(&ended)?]))
 }
 
 pub(super) fn count(outcome: &'static str) {

@@ -29,7 +29,7 @@ pub(super) async fn sources(_caller: Caller, use_cases: web::Data<UseCases>) -> 
             "timeout_ms": u64::try_from(source.timeout.as_millis()).unwrap_or(u64::MAX),
         })
     });
-    context::json(&json!({"items": items.collect::<Vec<_>>(), "next_cursor": null}), None)
+    context::json(&json!({"items": items.collect::<Vec<_>>(), "next_cursor": null}))
 }
 
 /// The configured endpoints with their path parameters and steps.
@@ -59,11 +59,11 @@ pub(super) async fn endpoints(_caller: Caller, use_cases: web::Data<UseCases>) -
             "steps": steps.collect::<Vec<_>>(),
         })
     });
-    context::json(&json!({"items": items.collect::<Vec<_>>(), "next_cursor": null}), None)
+    context::json(&json!({"items": items.collect::<Vec<_>>(), "next_cursor": null}))
 }
 
 /// The names in a path's braces.
-pub(super) fn parameters(path: &str) -> Vec<&str> {
+pub(crate) fn parameters(path: &str) -> Vec<&str> {
     let segments = path.split('{').skip(1);
     segments.filter_map(|rest| rest.split('}').next()).map(|name| name.trim_start_matches('*')).collect()
 }

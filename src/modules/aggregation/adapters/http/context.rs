@@ -1,6 +1,6 @@
 //! What the use cases need of a request.
 
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, http::header::HeaderName, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
 
@@ -16,9 +16,6 @@ use crate::platform::http::{
     authentication::{Caller, Identity, identify, refusal},
     problem::MALFORMED_REQUEST,
 };
-
-/// `X-Aggregation-Complete`
-pub(super) const COMPLETE: HeaderName = HeaderName::from_static("x-aggregation-complete");
 
 /// The permission that `?explain=true` needs.
 const EXPLAIN: &str = "aggregation:explain";
@@ -71,15 +68,13 @@ pub(super) fn headers(request: &HttpRequest) -> RequestHeaders {
 }
 
 /// A JSON answer.
-pub(super) fn json(body: &(impl Serialize + ?Sized), complete: Option<bool>) -> Result<HttpResponse, Problem> {
-    let body = serde_json::to_vec(body)
-        .map_err(|fault| Problem::new(&crate::platform::http::problem::INTERNAL, fault.to_string()))?;
-    let mut response = HttpResponse::Ok();
-    response.content_type("application/json");
-    if let Some(complete) = complete {
-        response.insert_header((COMPLETE, if complete { "true" } else { "false" }));
-    }
-    Ok(response.body(body))
+pub(super) fn json(body: &(impl Serialize + ?Sized)) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().content_type("application/json").body(text(body)?))
+}
+
+/// JSON text.
+pub(super) fn text(body: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(body).map_err(|fault| Problem::new(&crate::platform::http::problem::INTERNAL, fault.to_string()))
 }
 
 /// Members in the order they have.

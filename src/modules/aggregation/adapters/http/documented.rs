@@ -29,6 +29,7 @@ pub(crate) fn documented(endpoint: &EndpointConfig) -> (String, PathItem) {
         .parameters(Some(parameters(&endpoint.path).into_iter().map(in_path)))
         .parameter(explain())
         .response("200", answer())
+        .response("304", problem("The answer whose tag is in `If-None-Match`"))
         .response("502", problem("A required step failed; `sources` tells how each one went"))
         .response("504", problem("A required step was not done in time"))
         .securities(Some(security));

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
-    super::super::application::{
-        catalogue::{Access, Endpoint},
-        run_endpoint::texts,
+    super::super::{
+        application::{
+            catalogue::{Access, Endpoint},
+            run_endpoint::texts,
+        },
+        domain::freshness::Freshness,
     },
     UseCases,
     aggregate::count,
-    context::{Explained, WithTimeline, explain, headers, json, query},
+    context::{Explained, WithTimeline, explain, headers, query, text},
+    honest::{Honest, strong},
 };
 use crate::platform::http::{
     Problem,
@@ -19,7 +23,7 @@ use crate::platform::http::{
 };
 
 /// Headers that programs do not see.
-const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
+pub(crate) const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
 /// Answers a configured endpoint.
 pub(super) async fn serve(
@@ -49,9 +53,14 @@ pub(super) async fn serve(
     if explain {
         let timeline = answer.timeline.iter().map(Explained::from).collect();
         let body = WithTimeline { response: &answer.response, complete: answer.complete, explain: timeline };
-        return json(&body, Some(answer.complete));
+        let (freshness, vary) = (Freshness::NO_STORE, &endpoint.vary);
+        let honest = Honest { complete: answer.complete, freshness, vary, tag: None };
+        return Ok(honest.answer(&request, text(&body)?));
     }
-    json(&*answer.response, Some(answer.complete))
+    let body = answer.response.get().as_bytes().to_vec();
+    let (freshness, tag) = (answer.freshness, Some(strong(&body)));
+    let honest = Honest { complete: answer.complete, freshness, vary: &endpoint.vary, tag };
+    Ok(honest.answer(&request, body))
 }
 
 fn authorise(access: Access, request: &HttpRequest) -> Result<(), Problem> {

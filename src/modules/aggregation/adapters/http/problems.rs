@@ -65,15 +65,17 @@ impl From<AggregationError> for Problem {
         let detail = error.to_string();
         let kind = general(error.kind());
         match error {
-            AggregationError::BadQuery(_) => Self::new(kind, detail),
+            AggregationError::BadQuery(_) | AggregationError::BadLine(_) => Self::new(kind, detail),
+            AggregationError::Line { number, fault } => Self::from(*fault).with_member("line", json!(number)),
             AggregationError::UnknownSource { .. } => Self::new(&UNKNOWN_SOURCE, detail),
             AggregationError::MissingArgument { .. } => Self::new(&MISSING_ARGUMENT, detail),
             AggregationError::BadArgument { .. } => Self::new(&BAD_ARGUMENT, detail),
-            AggregationError::RequiredSource { timeout, reports, .. } => {
+            AggregationError::RequiredSource { timeout, retry_after, reports, .. } => {
                 let sources: Map<String, Value> =
                     reports.into_iter().map(|(name, report)| (name, json!(report))).collect();
                 let required = if timeout { &SOURCE_TIMEOUT } else { &SOURCE_FAILED };
-                Self::new(required, detail).with_member("sources", Value::Object(sources))
+                let problem = Self::new(required, detail).with_member("sources", Value::Object(sources));
+                retry_after.into_iter().fold(problem, Self::retry_after)
             }
             AggregationError::Response(_) => Self::new(&RESPONSE_FAILED, detail),
             AggregationError::Rules(faults) => Self::invalid(faults),

@@ -16,6 +16,7 @@ use super::{
     },
     UseCases,
     context::json,
+    transform_lines::{is_lines, transform_lines},
 };
 use crate::{
     kernel::FieldFault,
@@ -42,14 +43,16 @@ struct Meta {
     duration_ms: u64,
 }
 
-/// Applies rules to data: `{"data", "rules"}` or `{"data", "ruleset"}`.
+/// Applies rules to data: `{"data", "rules"}` or `{"data", "ruleset"}`. With `Content-Type: application/x-ndjson`, to one
+/// JSON value a line: the rules are those of `?ruleset=`, or in the first line as `{"rules": […]}`; the answer is lines too.
 #[utoipa::path(
     post,
     path = "/data/transform",
     tag = "aggregation",
+    params(("ruleset" = Option<String>, Query, description = "For lines (`application/x-ndjson`): the ruleset")),
     request_body(content = serde_json::Value, description = "`data` and either `rules` or the name of a `ruleset`", example = json!({"data": [{"id": 1, "price": 5}], "rules": [{"op": "filter", "where": ".price > 3"}, {"op": "select", "fields": ["id"]}]})),
     responses(
-        (status = 200, description = "`data` and `meta`", body = serde_json::Value),
+        (status = 200, description = "`data` and `meta`; lines for lines", body = serde_json::Value),
         (status = 400, description = "The body is not JSON"),
         (status = 401, description = "No valid access token"),
         (status = 422, description = "A rule is wrong, with a pointer to it, or `transform-limit`"),
@@ -63,6 +66,9 @@ pub(super) async fn transform(
     _caller: Caller,
     use_cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
+    if is_lines(&request) {
+        return transform_lines(&request, payload, use_cases).await;
+    }
     expect_json(&request)?;
     let body = read_bounded(&request, payload.into_inner()).await?;
     let asked = read(&body)?;
@@ -80,7 +86,7 @@ pub(super) async fn transform(
     metrics::counter!("business_operations_total", "operation" => "transform", "outcome" => told).increment(1);
     let transformed = outcome?;
     let meta = Meta { rules: transformed.rules, duration_ms: whole_millis(transformed.duration) };
-    json(&Body { data: &transformed.data, meta }, None)
+    json(&Body { data: &transformed.data, meta })
 }
 
 struct Asked<'a> {

@@ -9,11 +9,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{UseCases, counted, origin_of};
-use crate::{
-    kernel::PageRequest,
-    platform::http::{Problem, authentication::Caller, problem::MALFORMED_REQUEST},
-};
+use super::{UseCases, counted, origin_of, sessions::PageQuery};
+use crate::platform::http::{Problem, authentication::Caller};
 
 /// What a user allowed a client.
 #[derive(Serialize, ToSchema)]
@@ -54,10 +51,10 @@ pub(super) struct ConsentsBody {
 )]
 pub(super) async fn list(
     caller: Caller,
-    request: HttpRequest,
+    query: web::Query<PageQuery>,
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
-    let page = cases.user_facing.consents.list(caller.owner()?, &page_of(&request)?).await?;
+    let page = cases.user_facing.consents.list(caller.owner()?, &query.into_inner().read()?).await?;
     let items = page.items.into_iter().map(|(consent, client_name)| ConsentBody {
         client_id: consent.client_id,
         client_name,
@@ -90,17 +87,4 @@ pub(super) async fn revoke(
     let done = cases.user_facing.consents.revoke(caller.owner()?, &client_id, &origin_of(&request)).await;
     counted("revoke_consent", done.map_err(Problem::from))?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// `?limit=&cursor=`; a cursor is a client's id.
-fn page_of(request: &HttpRequest) -> Result<PageRequest, Problem> {
-    let wrong = |detail: &str| Problem::new(&MALFORMED_REQUEST, detail.to_owned());
-    let query = super::oauth::Form::parse(request.query_string().as_bytes());
-    let query = query.map_err(|_| wrong("the query cannot be read"))?;
-    let limit = match query.get("limit").map(str::parse::<u32>) {
-        None => PageRequest::DEFAULT,
-        Some(Ok(limit)) if (1..=PageRequest::MAX).contains(&limit) => limit,
-        Some(_) => return Err(wrong("limit: expected a number from 1 to 100")),
-    };
-    Ok(PageRequest { limit, cursor: query.get("cursor").map(str::to_owned) })
 }

@@ -29,6 +29,18 @@ pub(super) fn page(limit_text: Option<&str>, cursor: Option<String>) -> Result<P
     Ok(PageRequest { limit: limit(limit_text)?, cursor })
 }
 
+/// A member that is true or false; false when it is absent or at fault.
+pub(super) fn flag(fields: &mut Fields, name: &str) -> bool {
+    match fields.take(name) {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(flag)) => flag,
+        Some(_) => {
+            fields.fault(name, "wrong-type", "expected true or false");
+            false
+        }
+    }
+}
+
 /// A member that is a list of strings; `None` when it is absent or at fault.
 pub(super) fn strings(fields: &mut Fields, name: &str) -> Option<Vec<String>> {
     let value = fields.take(name).filter(|value| !value.is_null())?;

@@ -84,7 +84,7 @@ async fn run_refresh(request: &HttpRequest, mut fields: Fields, cases: &UseCases
 }
 
 /// RFC 6749 §5.1: tokens are stored nowhere on their way.
-fn tokens(issued: IssuedTokens) -> HttpResponse {
+pub(super) fn tokens(issued: IssuedTokens) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .json(TokensBody::from(issued))

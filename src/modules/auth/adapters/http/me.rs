@@ -11,6 +11,7 @@ use super::{
     UseCases,
     bodies::{ProfileBody, UserBody},
     conditions::{names_version, tag_of_user},
+    origin_of,
 };
 use crate::{
     modules::auth::{api::UserView, application::Failure, domain::DisplayName},
@@ -71,7 +72,7 @@ pub(super) async fn change(
     let user = load(&caller, &cases).await?;
     let unless_changed_since = names_version(&request, &tag_of_user(&user))?.then_some(user.updated_at);
     let Some(name) = name else { return Ok(answer(user)) };
-    Ok(answer(cases.profile.rename(caller.owner()?, name, unless_changed_since).await?))
+    Ok(answer(cases.profile.rename(caller.owner()?, name, unless_changed_since, &origin_of(&request)).await?))
 }
 
 /// A token may outlive its user by a moment.

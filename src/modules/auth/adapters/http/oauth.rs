@@ -38,6 +38,8 @@ pub(super) fn configure(service: &mut web::ServiceConfig) {
                 .route(web::post().to(log_in_page::log_in)),
         )
         .service(resource("/oauth/login/code", "POST").route(web::post().to(log_in_page::second_factor)))
+        .service(resource("/oauth/login/passkey", "POST").route(web::post().to(log_in_page::passkey::log_in)))
+        .service(resource("/oauth/passkey.js", "GET").route(web::get().to(log_in_page::passkey::script)))
         .service(
             resource("/oauth/consent", "GET, POST")
                 .route(web::get().to(consent_page::show_page))

@@ -8,7 +8,7 @@ use super::{
         authorize, consent_page, device_authorization, device_page, discovery, end_session, introspect, log_in_page,
         par, revoke, token, userinfo,
     },
-    password, register, roles, sessions, step_up, users, verify_email, verify_token,
+    passkeys, password, register, roles, sessions, step_up, users, verify_email, verify_token,
 };
 
 #[derive(OpenApi)]
@@ -41,6 +41,12 @@ use super::{
         mfa::confirm,
         mfa::disable,
         mfa::renew_codes,
+        passkeys::begin_registration,
+        passkeys::end_registration,
+        passkeys::list,
+        passkeys::remove,
+        passkeys::begin_log_in,
+        passkeys::end_log_in,
         step_up::step_up,
         me::show,
         me::change,
@@ -52,6 +58,7 @@ use super::{
         users::suspend,
         users::activate,
         users::set_roles,
+        users::factors::remove,
         roles::list,
         roles::show,
         roles::save,
@@ -69,6 +76,8 @@ use super::{
         log_in_page::show_page,
         log_in_page::log_in,
         log_in_page::second_factor,
+        log_in_page::passkey::log_in,
+        log_in_page::passkey::script,
         consent_page::show_page,
         consent_page::decide,
         device_page::show_page,

@@ -1,4 +1,4 @@
-//! The hosted pages: plain forms that need no script, in templates that the operator may replace. Every page goes out
+//! The hosted pages: plain forms that need no script but a riddle's, in templates that the operator may replace. Every page goes out
 //! through here, so that all have the same strict headers, and every form comes in through here, so that none is forged.
 
 mod form;
@@ -8,6 +8,7 @@ mod samples;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod widget;
 
 use std::sync::Arc;
 
@@ -22,12 +23,23 @@ use minijinja::{
 
 pub(crate) use form::{Posted, is_form};
 pub(crate) use page::{Next, Page, ScopeLine};
+pub(crate) use widget::Widget;
+use widget::field_of;
 
+use super::UseCases;
 use crate::{
     kernel::{Random, SettingFault},
     modules::auth::config::{AuthConfig, PagesConfig},
     platform::http::{Problem, RequestContext},
 };
+
+/// What a page says to whoever has not solved its riddle.
+pub(crate) const UNSOLVED: &str = "Please show below that you are a person, and send the form again.";
+
+/// The solution that came with a form, if riddles are asked for.
+pub(crate) fn solution<'a>(cases: &UseCases, posted: &'a Posted) -> Option<&'a str> {
+    posted.field(field_of(cases.captcha.provider()?.0))
+}
 
 /// Shows pages and reads their forms.
 pub(crate) struct Pages {
@@ -121,7 +133,13 @@ impl Pages {
             }
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let policy = policy::Policy { nonce: &nonce, logo: self.logo.as_deref(), leads_to };
+        let policy = policy::Policy {
+            nonce: &nonce,
+            logo: self.logo.as_deref(),
+            leads_to,
+            riddle: page.riddle_from(),
+            has_script: page.has_script(),
+        };
         let mut answer = HttpResponse::build(status);
         answer
             .content_type("text/html; charset=utf-8")

@@ -6,7 +6,7 @@ use super::{
     UseCases,
     bodies::{ChangePasswordBody, ForgotPasswordBody, ResetPasswordBody},
     client_of, counted, origin_of,
-    pages::{Next, Page, is_form},
+    pages::{Next, Page, Posted, UNSOLVED, Widget, is_form, solution},
     verify_email::{Link, NO_ADDRESS},
 };
 use crate::{
@@ -55,7 +55,7 @@ pub(super) async fn change(
     responses((status = 200, description = "A page with a form", content_type = "text/html"))
 )]
 pub(super) async fn ask(request: HttpRequest, cases: web::Data<UseCases>) -> HttpResponse {
-    cases.pages.show(&request, 200, &Page::ForgotPassword { email: "", error: None })
+    cases.pages.show(&request, 200, &Page::ForgotPassword { email: "", error: None, captcha: riddle(&cases) })
 }
 
 /// Mails a link to set a new password, if there is somebody to mail it to.
@@ -66,7 +66,7 @@ pub(super) async fn ask(request: HttpRequest, cases: web::Data<UseCases>) -> Htt
     responses(
         (status = 200, description = "For a form: a page that says so, always", content_type = "text/html"),
         (status = 202, description = "Always, whether or not there is such an account"),
-        (status = 403, description = "`captcha-required`; for a form that is not ours a page that says so"),
+        (status = 403, description = "`captcha-required`; for a form the page again, and for one that is not ours a page that says so"),
         (status = 422, description = "`validation-failed`"),
         (status = 503, description = "`unavailable`, with `Retry-After`"),
     )
@@ -93,12 +93,26 @@ pub(super) async fn forgot(
     Ok(HttpResponse::Accepted().finish())
 }
 
+/// The riddle on the page, where there is one.
+fn riddle(cases: &UseCases) -> Option<Widget<'_>> {
+    let (provider, site_key) = cases.captcha.provider()?;
+    cases.captcha.is_always_on(CaptchaPlace::Forgot).then(|| Widget::of(provider, site_key))
+}
+
 async fn forgot_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> HttpResponse {
     let Some(posted) = cases.pages.posted(request, form) else { return cases.pages.forged(request) };
     let typed = posted.text("email");
-    let Ok(email) = Email::parse(typed) else {
-        return cases.pages.show(request, 422, &Page::ForgotPassword { email: typed, error: Some(NO_ADDRESS) });
+    let again = |status, error| {
+        let page = Page::ForgotPassword { email: typed, error: Some(error), captcha: riddle(cases) };
+        cases.pages.show(request, status, &page)
     };
+    let Ok(email) = Email::parse(typed) else { return again(422, NO_ADDRESS) };
+    let who = (&email, client_of(request));
+    match cases.captcha.demand(CaptchaPlace::Forgot, who, solution(cases, &posted)).await {
+        Ok(()) => {}
+        Err(Failure::CaptchaRequired { .. }) => return again(403, UNSOLVED),
+        Err(failure) => return cases.pages.problem(request, &failure.into()),
+    }
     if let Err(failure) = cases.passwords.forgot(&email, &origin_of(request)).await {
         return cases.pages.problem(request, &failure.into());
     }
@@ -108,6 +122,8 @@ async fn forgot_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) ->
 }
 
 /// The page behind the mailed link: a form for the new password. To look at it changes nothing.
+///
+/// Without a token, the page where the mailed code is typed.
 #[utoipa::path(
     get, path = "/auth/password/reset", tag = "auth",
     params(("token" = Option<String>, Query, description = "From the mail")),
@@ -122,8 +138,7 @@ pub(super) async fn show(
     cases: web::Data<UseCases>,
 ) -> Result<HttpResponse, Problem> {
     if link.token.is_empty() {
-        let text = "A part of it is missing: the mail's link has to be opened as a whole.";
-        return Ok(no_link(&request, &cases, "This link is not complete", text));
+        return Ok(code_page(&request, &cases, "", None));
     }
     if cases.passwords.is_live(&link.token).await? {
         return Ok(new_password(&request, &cases, &link.token, None));
@@ -182,7 +197,7 @@ async fn reset_by_json(request: &HttpRequest, mut fields: Fields, cases: &UseCas
 
 async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> HttpResponse {
     let Some(posted) = cases.pages.posted(request, form) else { return cases.pages.forged(request) };
-    let token = posted.text("token");
+    let Some(token) = posted.field("token") else { return reset_by_typed_code(request, &posted, cases).await };
     let new = match PlainPassword::new(posted.text("new_password"), cases.settings.min_password_length) {
         Ok(new) => new,
         Err(fault) => return new_password(request, cases, token, Some(&fault.detail)),
@@ -191,29 +206,59 @@ async fn reset_by_form(request: &HttpRequest, form: &[u8], cases: &UseCases) -> 
     // The count is all that is wanted of it.
     let _ = counted("reset_password", reset.clone().map_err(Problem::from));
     match reset {
-        Ok(()) => {
-            let text = "You are logged out everywhere, and can log in with the new password now.";
-            cases.pages.show(request, 200, &Page::Done { title: "Password set", text })
-        }
+        Ok(()) => password_set(request, cases),
         Err(Failure::InvalidEmailToken) => dead_link(request, cases),
         Err(failure @ Failure::Invalid(_)) => new_password(request, cases, token, Some(&failure.to_string())),
         Err(failure) => cases.pages.problem(request, &failure.into()),
     }
 }
 
+async fn reset_by_typed_code(request: &HttpRequest, posted: &Posted, cases: &UseCases) -> HttpResponse {
+    let typed = posted.text("email");
+    let again = |error: &str| code_page(request, cases, typed, Some(error));
+    let Ok(email) = Email::parse(typed) else { return again(NO_ADDRESS) };
+    let new = match PlainPassword::new(posted.text("new_password"), cases.settings.min_password_length) {
+        Ok(new) => new,
+        Err(fault) => return again(&unusable(&fault.detail)),
+    };
+    let reset = cases.passwords.reset_by_code((&email, posted.text("code")), &new, &origin_of(request)).await;
+    // The count is all that is wanted of it.
+    let _ = counted("reset_password", reset.clone().map_err(Problem::from));
+    match reset {
+        Ok(()) => password_set(request, cases),
+        Err(Failure::InvalidEmailToken) => {
+            again("Address and code do not belong together, or the code was used or has expired.")
+        }
+        Err(failure @ Failure::Invalid(_)) => again(&unusable(&failure.to_string())),
+        Err(failure) => cases.pages.problem(request, &failure.into()),
+    }
+}
+
+fn password_set(request: &HttpRequest, cases: &UseCases) -> HttpResponse {
+    let text = "You are logged out everywhere, and can log in with the new password now.";
+    cases.pages.show(request, 200, &Page::Done { title: "Password set", text })
+}
+
+fn unusable(fault: &str) -> String {
+    format!("This password cannot be used: {fault}.")
+}
+
+/// The form for a typed code, and what was wrong with what it was last sent with.
+fn code_page(request: &HttpRequest, cases: &UseCases, email: &str, error: Option<&str>) -> HttpResponse {
+    let page = Page::ResetCode { email, min_length: cases.settings.min_password_length, error };
+    cases.pages.show(request, if error.is_some() { 422 } else { 200 }, &page)
+}
+
 /// The form, and what was wrong with the last password.
 fn new_password(request: &HttpRequest, cases: &UseCases, token: &str, fault: Option<&str>) -> HttpResponse {
     let min_length = cases.settings.min_password_length;
-    let error = fault.map(|fault| format!("This password cannot be used: {fault}."));
+    let error = fault.map(unusable);
     let page = Page::ResetPassword { token, min_length, error: error.as_deref() };
     cases.pages.show(request, if fault.is_some() { 422 } else { 200 }, &page)
 }
 
 fn dead_link(request: &HttpRequest, cases: &UseCases) -> HttpResponse {
-    no_link(request, cases, "This link does not work", "It was used already, or it has expired.")
-}
-
-fn no_link(request: &HttpRequest, cases: &UseCases, title: &str, text: &str) -> HttpResponse {
+    let (title, text) = ("This link does not work", "It was used already, or it has expired.");
     let next = Some(Next { path: "/auth/password/forgot", text: "Ask for a new mail" });
     cases.pages.show(request, 422, &Page::Problem { title, text, next })
 }

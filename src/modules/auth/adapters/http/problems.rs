@@ -34,6 +34,14 @@ problems! {
         "The call is dangerous, and the session's login is longer ago than `max_age` seconds, or lacks the account's second factor. Send password and code to `POST /auth/step-up`, then the call again.";
     MFA_ENABLED = 409 "mfa-enabled", "There is a second factor already",
         "Take it off first, by `DELETE /auth/mfa/totp`.";
+    INVALID_PASSKEY = 401 "invalid-passkey", "The passkey is not valid",
+        "It is not known here, or its answer is wrong, came too late, or came before. Begin again with `POST /auth/passkeys/login/start`.";
+    PASSKEYS_DISABLED = 403 "passkeys-disabled", "Passkeys are not enabled",
+        "This installation takes no passkeys. Log in by `POST /auth/login`.";
+    PASSKEY_KNOWN = 409 "passkey-known", "The passkey is registered already",
+        "A passkey belongs to one account, once.";
+    TOO_MANY_PASSKEYS = 409 "too-many-passkeys", "There are too many passkeys",
+        "A user has a limited number of passkeys. Remove one that is not needed, then add another.";
     EMAIL_NOT_VERIFIED = 403 "email-not-verified", "The e-mail address is not verified",
         "Follow the link in the mail that was sent at registration, or ask for another by `POST /auth/verify-email/resend`.";
     ACCOUNT_SUSPENDED = 403 "account-suspended", "The account is suspended",
@@ -47,7 +55,7 @@ problems! {
     TOO_MANY_API_KEYS = 409 "too-many-api-keys", "There are too many API keys",
         "A user has a limited number of API keys. Revoke one that is not needed, then make another.";
     OWN_ACCOUNT = 409 "own-account", "This is your own account",
-        "Nobody suspends or deletes the own account by administration. Another administrator, or the command line, can.";
+        "Nobody suspends or deletes the own account, or takes its factors off, by administration. Another administrator, or the command line, can.";
     LAST_ADMINISTRATOR = 409 "last-administrator", "This is the last administrator",
         "After this change nobody could administer any more. Give the role `admin` to somebody else first.";
     ROLE_IN_USE = 409 "role-in-use", "The role is in use",
@@ -75,6 +83,10 @@ impl From<Failure> for Problem {
             Failure::InvalidCredentials => challenge(Problem::new(&INVALID_CREDENTIALS, detail)),
             Failure::MfaRequired => challenge(Problem::new(&MFA_REQUIRED, detail)),
             Failure::InvalidCode => challenge(Problem::new(&INVALID_CODE, detail)),
+            Failure::InvalidPasskey => challenge(Problem::new(&INVALID_PASSKEY, detail)),
+            Failure::PasskeysDisabled => Problem::new(&PASSKEYS_DISABLED, detail),
+            Failure::PasskeyKnown => Problem::new(&PASSKEY_KNOWN, detail),
+            Failure::TooManyPasskeys(_) => Problem::new(&TOO_MANY_PASSKEYS, detail),
             Failure::StepUpRequired(max_age) => step_up(detail, max_age),
             Failure::MfaEnabled => Problem::new(&MFA_ENABLED, detail),
             Failure::OwnerOnly => Problem::new(&FORBIDDEN, detail),

@@ -1,6 +1,7 @@
 //! `/users`: administration of accounts. Whoever lacks the permission gets the same answer for every id.
 
 mod bodies;
+pub(super) mod factors;
 
 use actix_web::{
     HttpRequest, HttpResponse,

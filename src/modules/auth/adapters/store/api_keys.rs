@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     Store, corrupt,
     entities::{api_key, user},
+    page,
 };
 use crate::{
     kernel::{ApiKeyId, Page, PageRequest, SessionId, UserId},
@@ -68,11 +69,8 @@ impl ApiKeyRepository for Store {
             }
             query.all(self.database.reader())
         };
-        let mut rows = self.database.run("list_api_keys", find).await?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
-        Ok(Page { items: rows.into_iter().map(key_of).collect::<Result<_, _>>()?, next_cursor })
+        let rows = self.database.run("list_api_keys", find).await?;
+        page::cut(rows, limit, |row| row.id.to_string(), key_of)
     }
 
     async fn find_api_key(&self, user: UserId, id: ApiKeyId) -> Result<Option<ApiKey>, PortError> {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     Store, corrupt,
     entities::audit_entry::{ActiveModel, Column, Entity, Model},
+    page,
 };
 use crate::{
     kernel::{Page, PageRequest},
@@ -58,11 +59,8 @@ impl AuditLog for Store {
             }
             query.all(self.database.reader())
         };
-        let mut rows = self.database.run("read_audit_entries", find).await?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
-        Ok(Page { items: rows.into_iter().map(entry_of).collect::<Result<_, _>>()?, next_cursor })
+        let rows = self.database.run("read_audit_entries", find).await?;
+        page::cut(rows, limit, |row| row.id.to_string(), entry_of)
     }
 }
 

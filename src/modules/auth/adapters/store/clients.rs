@@ -17,7 +17,7 @@ use super::{
         oauth_client::{ActiveModel, Column, Entity, Model},
         session,
     },
-    sessions,
+    page, sessions,
 };
 use crate::{
     kernel::{Page, PageRequest, SessionId},
@@ -55,11 +55,8 @@ impl ClientRepository for Store {
             }
             query.all(self.database.reader())
         };
-        let mut rows = self.database.run("list_clients", find).await?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.clone());
-        Ok(Page { items: rows.into_iter().map(client_of).collect::<Result<_, _>>()?, next_cursor })
+        let rows = self.database.run("list_clients", find).await?;
+        page::cut(rows, limit, |row| row.id.clone(), client_of)
     }
 
     async fn replace(&self, client: &Client, unless_changed_since: DateTime<Utc>) -> Result<bool, PortError> {
@@ -164,6 +161,7 @@ fn row_of(client: &Client) -> ActiveModel {
         post_logout_redirect_uris: Set(texts(&client.post_logout_redirect_uris)),
         grants: Set(grants.join(" ")),
         scopes: Set(scopes.join(" ")),
+        require_pushed_requests: Set(client.requires_pushed_requests),
         created_at: Set(client.created_at),
         updated_at: Set(client.updated_at),
     }
@@ -195,6 +193,7 @@ fn client_of(row: Model) -> Result<Client, PortError> {
         post_logout_redirect_uris: uris(&row.post_logout_redirect_uris)?,
         grants: grants.map_err(|_| corrupt("grants"))?,
         scopes: row.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
+        requires_pushed_requests: row.require_pushed_requests,
         created_at: row.created_at,
         updated_at: row.updated_at,
     })

@@ -14,7 +14,7 @@ use super::{
     Store,
     authorization_codes::words,
     entities::{authorization_code, consent, device_grant, session, user},
-    sessions,
+    page, sessions,
 };
 use crate::{
     kernel::{Page, PageRequest, UserId},
@@ -76,11 +76,8 @@ impl ConsentRepository for Store {
             }
             query.all(self.database.reader())
         };
-        let mut rows = self.database.run("list_consents", find).await?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.client_id.clone());
-        Ok(Page { items: rows.into_iter().map(consent_of).collect(), next_cursor })
+        let rows = self.database.run("list_consents", find).await?;
+        page::cut(rows, limit, |row| row.client_id.clone(), |row| Ok(consent_of(row)))
     }
 
     async fn revoke(

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     Store, email_tokens,
     entities::{recovery_code, session, totp_factor, user, user_role},
-    roles, sessions,
+    page, passkeys, roles, sessions,
     users::{roles_of, user_of},
 };
 use crate::{
@@ -42,15 +42,16 @@ impl UserDirectory for Store {
             let roles = roles_of(self.database.reader(), rows.iter().map(|row| row.id)).await?;
             Ok((rows, roles))
         };
-        let (mut rows, mut roles) = self.database.run("list_users", find).await?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
-        let items = rows.into_iter().map(|row| {
-            let roles = roles.remove(&row.id).unwrap_or_default();
-            user_of(row, &roles)
-        });
-        Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor })
+        let (rows, mut roles) = self.database.run("list_users", find).await?;
+        page::cut(
+            rows,
+            limit,
+            |row| row.id.to_string(),
+            |row| {
+                let roles = roles.remove(&row.id).unwrap_or_default();
+                user_of(row, &roles)
+            },
+        )
     }
 
     async fn change(&self, wanted: &Administered) -> Result<Changed, PortError> {
@@ -99,12 +100,13 @@ async fn change(connection: &impl ConnectionTrait, wanted: &Administered) -> Res
         let all = session::Column::UserId.eq(user.id.0);
         ended = sessions::end(connection, all, reason, wanted.at, wanted.tokens_until).await?;
     }
-    if wanted.change == UserChange::Delete {
+    if wanted.change.removes_factors() {
         totp_factor::Entity::delete_by_id(user.id.0).exec(connection).await?;
         recovery_code::Entity::delete_many()
             .filter(recovery_code::Column::UserId.eq(user.id.0))
             .exec(connection)
             .await?;
+        passkeys::remove_all(connection, user.id.0).await?;
     }
     if wanted.change.voids_mails(&before) {
         for purpose in [EmailPurpose::Verification, EmailPurpose::PasswordReset] {

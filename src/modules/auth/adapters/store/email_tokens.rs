@@ -36,6 +36,26 @@ pub(super) async fn keep(
     interval: TimeDelta,
     most: u64,
 ) -> Result<bool, DbErr> {
+    if recent(connection, token, interval).await? >= most {
+        return Ok(false);
+    }
+    forget_expired(connection, token).await?;
+    insert(connection, token).await?;
+    Ok(true)
+}
+
+/// The work of [`keep`] for a user who is not there.
+pub(super) async fn rehearse(
+    connection: &impl ConnectionTrait,
+    token: &EmailToken,
+    interval: TimeDelta,
+) -> Result<(), DbErr> {
+    recent(connection, token, interval).await?;
+    forget_expired(connection, token).await
+}
+
+/// How many tokens of this user and purpose were kept within the interval.
+async fn recent(connection: &impl ConnectionTrait, token: &EmailToken, interval: TimeDelta) -> Result<u64, DbErr> {
     // Whoever else would keep a token for this user waits here, so that two do not both find none. The row is written
     // with what it holds.
     user::Entity::update_many()
@@ -43,23 +63,27 @@ pub(super) async fn keep(
         .filter(user::Column::Id.eq(token.user_id.0))
         .exec(connection)
         .await?;
-    let of_this_kind =
-        email_token::Column::UserId.eq(token.user_id.0).and(email_token::Column::Purpose.eq(token.purpose.as_str()));
-    let recent = email_token::Entity::find()
-        .filter(of_this_kind.clone())
+    email_token::Entity::find()
+        .filter(alike(token))
         .filter(email_token::Column::CreatedAt.gt(token.created_at - interval))
         .count(connection)
-        .await?;
-    if recent >= most {
-        return Ok(false);
-    }
+        .await
+}
+
+async fn forget_expired(connection: &impl ConnectionTrait, token: &EmailToken) -> Result<(), DbErr> {
     email_token::Entity::delete_many()
-        .filter(of_this_kind)
+        .filter(alike(token))
         .filter(email_token::Column::ExpiresAt.lte(token.created_at))
         .exec(connection)
-        .await?;
-    insert(connection, token).await?;
-    Ok(true)
+        .await
+        .map(drop)
+}
+
+/// Tokens of the same user and purpose.
+fn alike(token: &EmailToken) -> sea_orm::Condition {
+    sea_orm::Condition::all()
+        .add(email_token::Column::UserId.eq(token.user_id.0))
+        .add(email_token::Column::Purpose.eq(token.purpose.as_str()))
 }
 
 /// Spends the token that a proof names, and every other of its user and purpose. The deletion decides who of several wins.

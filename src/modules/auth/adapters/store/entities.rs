@@ -13,6 +13,8 @@ pub(crate) mod email_token;
 pub(crate) mod idempotency_key;
 pub(crate) mod interaction;
 pub(crate) mod oauth_client;
+pub(crate) mod outbox_entry;
+pub(crate) mod passkey;
 pub(crate) mod recovery_code;
 pub(crate) mod role;
 pub(crate) mod session;

@@ -6,6 +6,8 @@ mod authorizations;
 mod clients;
 mod directory;
 mod idempotency;
+pub(crate) mod outbox;
+mod passkeys;
 mod roles;
 mod second_factors;
 mod user_import;
@@ -22,12 +24,13 @@ use crate::{
     kernel::{FIRST_PARTY, Page, PageRequest, SessionId, UserId},
     modules::auth::{
         application::{
-            AuditFilter, AuditLog, EmailProof, PasswordChange, PortError, Registered, RevokedSession, Rotation,
-            SessionRepository, UserRepository,
+            AuditFilter, AuditLog, EmailProof, PasswordChange, PortError, Registered, RegistrationMails,
+            RevokedSession, Rotation, SessionRepository, UserRepository,
         },
         domain::{
-            AuditEntry, Client, ClientGrant, Credentials, DisplayName, Email, EmailPurpose, EmailToken, PasswordHash,
-            REGISTRATION_INTERVAL, REGISTRATION_MAILS, Role, RoleCatalog, RoleName, Session, User, UserStatus,
+            AuditEntry, Client, ClientGrant, Credentials, DisplayName, Email, EmailPurpose, EmailToken, OutboxEntry,
+            PasswordHash, REGISTRATION_INTERVAL, REGISTRATION_MAILS, Role, RoleCatalog, RoleName, Session, User,
+            UserStatus,
         },
     },
 };
@@ -40,6 +43,7 @@ pub(crate) struct State {
     revoked_until: Vec<RevokedSession>,
     audit: Vec<AuditEntry>,
     api_keys: Vec<api_keys::Kept>,
+    passkeys: Vec<crate::modules::auth::domain::Passkey>,
     factors: second_factors::Factors,
     attempts: std::collections::HashMap<String, crate::modules::auth::domain::Failures>,
     authorizations: authorizations::Authorizations,
@@ -48,6 +52,7 @@ pub(crate) struct State {
     clients: Vec<Client>,
     client_grants: Vec<ClientGrant>,
     assertions: Vec<String>,
+    outbox: Vec<outbox::Waiting>,
 }
 
 #[derive(Default)]
@@ -80,6 +85,31 @@ fn keep(state: &mut State, token: &EmailToken, interval: TimeDelta, most: u64) -
     true
 }
 
+fn register(state: &mut State, user: &User, verification: &EmailToken, interval: TimeDelta) -> Registered {
+    if let Some(owner) = state.users.iter_mut().find(|kept| kept.email == user.email) {
+        let id = owner.id;
+        let is_waiting = owner.status == UserStatus::Pending && owner.roles == [RoleName::user()];
+        if verification.registration.is_some() && is_waiting {
+            owner.password_hash = PasswordHash::none();
+            let token = EmailToken { user_id: id, ..verification.clone() };
+            let notify = keep(state, &token, REGISTRATION_INTERVAL, REGISTRATION_MAILS);
+            if !notify {
+                for token in state.tokens.iter_mut().filter(|token| token.user_id == id) {
+                    token.registration = Some(Credentials { password_hash: PasswordHash::none(), display_name: None });
+                }
+            }
+            return Registered::Waiting { notify };
+        }
+        let purpose = EmailPurpose::TakenNotice;
+        let notice = EmailToken { user_id: id, purpose, registration: None, ..verification.clone() };
+        let notify = keep(state, &notice, interval, 1);
+        return Registered::Taken { owner: id, notify };
+    }
+    state.users.push(user.clone());
+    state.tokens.push(verification.clone());
+    Registered::Created
+}
+
 fn is_proof(token: &EmailToken, proof: &EmailProof) -> bool {
     match proof {
         EmailProof::Link(hash) => token.token_hash == *hash,
@@ -93,32 +123,23 @@ impl UserRepository for MemoryStore {
         &self,
         user: &User,
         verification: &EmailToken,
+        mails: Option<&RegistrationMails>,
         interval: TimeDelta,
     ) -> Result<Registered, PortError> {
         let mut state = self.state();
-        if let Some(owner) = state.users.iter_mut().find(|kept| kept.email == user.email) {
-            let id = owner.id;
-            let is_waiting = owner.status == UserStatus::Pending && owner.roles == [RoleName::user()];
-            if verification.registration.is_some() && is_waiting {
-                owner.password_hash = PasswordHash::none();
-                let token = EmailToken { user_id: id, ..verification.clone() };
-                let notify = keep(&mut state, &token, REGISTRATION_INTERVAL, REGISTRATION_MAILS);
-                if !notify {
-                    for token in state.tokens.iter_mut().filter(|token| token.user_id == id) {
-                        token.registration =
-                            Some(Credentials { password_hash: PasswordHash::none(), display_name: None });
-                    }
-                }
-                return Ok(Registered::Waiting { notify });
-            }
-            let purpose = EmailPurpose::TakenNotice;
-            let notice = EmailToken { user_id: id, purpose, registration: None, ..verification.clone() };
-            let notify = keep(&mut state, &notice, interval, 1);
-            return Ok(Registered::Taken { owner: id, notify });
+        if mails.is_some() {
+            outbox::room(&state)?;
         }
-        state.users.push(user.clone());
-        state.tokens.push(verification.clone());
-        Ok(Registered::Created)
+        let registered = register(&mut state, user, verification, interval);
+        let wanted = mails.and_then(|mails| match registered {
+            Registered::Created | Registered::Waiting { notify: true } => Some(&mails.verification),
+            Registered::Taken { notify: true, .. } => Some(&mails.taken),
+            Registered::Waiting { notify: false } | Registered::Taken { notify: false, .. } => None,
+        });
+        if let Some(mail) = wanted {
+            outbox::insert(&mut state, mail);
+        }
+        Ok(registered)
     }
 
     async fn create(&self, user: &User) -> Result<bool, PortError> {
@@ -169,8 +190,25 @@ impl UserRepository for MemoryStore {
         Ok(())
     }
 
-    async fn keep_email_token(&self, token: &EmailToken, interval: TimeDelta) -> Result<bool, PortError> {
-        Ok(keep(&mut self.state(), token, interval, 1))
+    async fn keep_email_token(
+        &self,
+        token: &EmailToken,
+        mail: Option<&OutboxEntry>,
+        interval: TimeDelta,
+    ) -> Result<bool, PortError> {
+        let mut state = self.state();
+        if mail.is_some() {
+            outbox::room(&state)?;
+        }
+        let kept = keep(&mut state, token, interval, 1);
+        if let Some(mail) = mail.filter(|_| kept) {
+            outbox::insert(&mut state, mail);
+        }
+        Ok(kept)
+    }
+
+    async fn rehearse_email_token(&self, _: &EmailToken, _: &OutboxEntry, _: TimeDelta) -> Result<(), PortError> {
+        outbox::room(&self.state())
     }
 
     async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Store,
-    entities::{attempt_counter, email_token, idempotency_key, session},
+    entities::{api_key, attempt_counter, email_token, idempotency_key, session},
 };
 use crate::modules::auth::application::PortError;
 
@@ -71,5 +71,26 @@ impl Store {
         let more = self.purge_client_grants(now, KEPT, BATCH).await?;
         let more = self.purge_authorizations(now, KEPT, BATCH).await? || more;
         Ok(self.database.run("purge_expired", purge).await? || more)
+    }
+    /// Takes away one batch of API keys that were revoked, or expired, before `before`; `true` when there may be more.
+    pub(crate) async fn purge_api_keys(&self, before: DateTime<Utc>) -> Result<bool, PortError> {
+        let is_over =
+            Condition::any().add(api_key::Column::RevokedAt.lt(before)).add(api_key::Column::ExpiresAt.lt(before));
+        let purge = || async {
+            let transaction = self.database.begin().await?;
+            let keys: Vec<Uuid> = api_key::Entity::find()
+                .select_only()
+                .column(api_key::Column::Id)
+                .filter(is_over.clone())
+                .limit(BATCH)
+                .into_tuple()
+                .all(&transaction)
+                .await?;
+            let is_full = keys.len() as u64 == BATCH;
+            api_key::Entity::delete_many().filter(api_key::Column::Id.is_in(keys)).exec(&transaction).await?;
+            transaction.commit().await?;
+            Ok(is_full)
+        };
+        Ok(self.database.run("purge_api_keys", purge).await?)
     }
 }

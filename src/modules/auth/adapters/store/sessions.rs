@@ -15,6 +15,7 @@ use super::{
     client_grants::has_client,
     corrupt,
     entities::{session, user},
+    page,
 };
 use crate::{
     kernel::{FIRST_PARTY, Page, PageRequest, SessionId, UserId},
@@ -59,11 +60,8 @@ impl SessionRepository for Store {
             }
             query.all(self.database.reader())
         };
-        let mut rows = self.database.run("list_sessions", find).await?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
-        Ok(Page { items: rows.into_iter().map(session_of).collect(), next_cursor })
+        let rows = self.database.run("list_sessions", find).await?;
+        page::cut(rows, limit, |row| row.id.to_string(), |row| Ok(session_of(row)))
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<Session>, PortError> {

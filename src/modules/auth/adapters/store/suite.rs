@@ -6,6 +6,8 @@ pub(super) mod authorizations;
 pub(super) mod clients;
 mod directory;
 mod idempotency;
+pub(super) mod outbox;
+pub(super) mod passkeys;
 mod roles;
 mod second_factors;
 pub(super) mod user_import;
@@ -29,7 +31,7 @@ use crate::{
     platform::random::SystemRandom,
 };
 
-pub(super) use api_keys::api_keys;
+pub(super) use api_keys::{api_keys, api_keys_of_three_ages};
 pub(super) use attempts::attempts;
 pub(super) use directory::directory;
 pub(super) use idempotency::idempotency;
@@ -103,14 +105,14 @@ pub(super) async fn users<S: UserRepository + 'static>(store: Arc<S>) {
 
 async fn registration(store: &impl UserRepository) {
     let ada = user("ada@example.com");
-    assert_eq!(store.register(&ada, &token(&ada, 0), RESEND_INTERVAL).await, Ok(Registered::Created));
+    assert_eq!(store.register(&ada, &token(&ada, 0), None, RESEND_INTERVAL).await, Ok(Registered::Created));
     assert_eq!(store.find(ada.id).await.unwrap().as_ref(), Some(&ada));
     assert_eq!(store.find_by_email(&ada.email).await.unwrap().as_ref(), Some(&ada));
     assert_eq!(store.find_by_email(&Email::parse("nobody@example.com").unwrap()).await, Ok(None));
 
     let eve = User { password_hash: PasswordHash::from_text("other".to_owned()), ..user("ada@example.com") };
     let owner = ada.id;
-    let again = |created| store.register(&eve, Box::leak(Box::new(token(&eve, created))), RESEND_INTERVAL);
+    let again = |created| store.register(&eve, Box::leak(Box::new(token(&eve, created))), None, RESEND_INTERVAL);
     assert_eq!(again(0).await, Ok(Registered::Taken { owner, notify: true }));
     assert_eq!(again(30).await, Ok(Registered::Taken { owner, notify: false }), "told within the interval");
     assert_eq!(again(90).await, Ok(Registered::Taken { owner, notify: true }));
@@ -126,7 +128,7 @@ async fn registrations_of_an_address_nobody_has_verified(store: &impl UserReposi
         let display_name = Some(DisplayName::parse(password).unwrap());
         let said = Credentials { password_hash: hash, display_name };
         let token = EmailToken { registration: Some(said), expires_at: at(10_000), ..token(&user, created) };
-        let outcome = store.register(&user, &token, RESEND_INTERVAL).await.unwrap();
+        let outcome = store.register(&user, &token, None, RESEND_INTERVAL).await.unwrap();
         (outcome, token.token_hash)
     };
     let password_of =
@@ -160,7 +162,7 @@ async fn one_address_is_one_user<S: UserRepository + 'static>(store: Arc<S>) {
         let store = store.clone();
         tokio::spawn(async move {
             let grace = user("grace@example.com");
-            store.register(&grace, &token(&grace, 0), RESEND_INTERVAL).await.unwrap()
+            store.register(&grace, &token(&grace, 0), None, RESEND_INTERVAL).await.unwrap()
         })
     }))
     .await;
@@ -173,10 +175,10 @@ async fn one_address_is_one_user<S: UserRepository + 'static>(store: Arc<S>) {
 async fn verification<S: UserRepository + 'static>(store: Arc<S>) {
     let mary = user("mary@example.com");
     let first = token(&mary, 0);
-    store.register(&mary, &first, RESEND_INTERVAL).await.unwrap();
-    assert_eq!(store.keep_email_token(&token(&mary, 30), RESEND_INTERVAL).await, Ok(false));
+    store.register(&mary, &first, None, RESEND_INTERVAL).await.unwrap();
+    assert_eq!(store.keep_email_token(&token(&mary, 30), None, RESEND_INTERVAL).await, Ok(false));
     let second = token(&mary, 61);
-    assert_eq!(store.keep_email_token(&second, RESEND_INTERVAL).await, Ok(true));
+    assert_eq!(store.keep_email_token(&second, None, RESEND_INTERVAL).await, Ok(true));
     let is_live = |token: &EmailToken, now| {
         let (store, hash) = (store.clone(), token.token_hash.clone());
         async move { store.has_email_token(EmailPurpose::Verification, &hash, at(now)).await.unwrap() }
@@ -206,7 +208,7 @@ async fn verification<S: UserRepository + 'static>(store: Arc<S>) {
 
 async fn changes(store: &impl UserRepository) {
     let joan = user("joan@example.com");
-    store.register(&joan, &token(&joan, 0), RESEND_INTERVAL).await.unwrap();
+    store.register(&joan, &token(&joan, 0), None, RESEND_INTERVAL).await.unwrap();
     assert_eq!(store.rename(joan.id, Some("Joan"), at(1), Some(at(0))).await, Ok(true));
     assert_eq!(store.rename(joan.id, Some("Jean"), at(2), Some(at(0))).await, Ok(false), "it has changed since");
     assert_eq!(store.rename(joan.id, None, at(3), None).await, Ok(true));
@@ -223,7 +225,7 @@ async fn changes(store: &impl UserRepository) {
 /// Every promise of [`SessionRepository`].
 pub(super) async fn sessions<S: SessionRepository + UserRepository + 'static>(store: Arc<S>) {
     let owner = user("alan@example.com");
-    store.register(&owner, &token(&owner, 0), TimeDelta::zero()).await.unwrap();
+    store.register(&owner, &token(&owner, 0), None, TimeDelta::zero()).await.unwrap();
     passwords(store.clone()).await;
     rotation(store.clone(), &owner).await;
     revocation(&*store, &owner).await;
@@ -233,7 +235,7 @@ pub(super) async fn sessions<S: SessionRepository + UserRepository + 'static>(st
 async fn passwords<S: SessionRepository + UserRepository + 'static>(store: Arc<S>) {
     let kept = |text: &str| PasswordHash::from_text(text.to_owned());
     let hedy = user("hedy@example.com");
-    store.register(&hedy, &token(&hedy, 0), RESEND_INTERVAL).await.unwrap();
+    store.register(&hedy, &token(&hedy, 0), None, RESEND_INTERVAL).await.unwrap();
     let (one, two, late) = (session(&hedy), session(&hedy), session(&hedy));
     for session in [&one, &two] {
         assert_eq!(store.insert(session, Some(&kept("hash"))).await, Ok(true));
@@ -261,7 +263,7 @@ async fn passwords<S: SessionRepository + UserRepository + 'static>(store: Arc<S
     assert_ne!(first, second);
 
     let reset = EmailToken { purpose: EmailPurpose::PasswordReset, ..token(&hedy, 20) };
-    assert_eq!(store.keep_email_token(&reset, RESEND_INTERVAL).await, Ok(true));
+    assert_eq!(store.keep_email_token(&reset, None, RESEND_INTERVAL).await, Ok(true));
     assert_eq!(store.verify_email(&EmailProof::Link(reset.token_hash.clone()), at(21)).await, Ok(None));
     let (link, code) = (EmailProof::Link(reset.token_hash.clone()), EmailProof::Code(hedy.id, reset.code_hash.clone()));
     assert_eq!(store.reset_password(&link, &kept("lost"), at(120), at(420)).await, Ok(None), "expired");
@@ -366,7 +368,7 @@ async fn revocation(store: &impl SessionRepository, owner: &User) {
 /// A session that lives for long, and one that expires after its thousand seconds.
 pub(super) async fn sessions_of_two_ages<S: SessionRepository + UserRepository>(store: &S) -> (SessionId, SessionId) {
     let owner = user("barbara@example.com");
-    store.register(&owner, &token(&owner, 0), RESEND_INTERVAL).await.unwrap();
+    store.register(&owner, &token(&owner, 0), None, RESEND_INTERVAL).await.unwrap();
     let ended = session(&owner);
     let alive = Session { expires_at: at(0) + TimeDelta::days(7), ..session(&owner) };
     for session in [&alive, &ended] {

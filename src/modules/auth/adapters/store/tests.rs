@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use vestibule_migration::auth::Migrator;
 
 use super::{KeptKey, Store, memory::MemoryStore, suite};
@@ -51,6 +51,7 @@ async fn in_memory() {
     suite::attempts(Arc::new(MemoryStore::default())).await;
     suite::clients::clients(Arc::new(MemoryStore::default())).await;
     suite::user_import::user_import(Arc::new(MemoryStore::default())).await;
+    suite::passkeys::passkeys(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,6 +75,8 @@ async fn on_sqlite() {
     suite::clients::clients(Arc::new(Store::new(sqlite(&folder).await))).await;
     let folder = tempfile::tempdir().unwrap();
     suite::user_import::user_import(Arc::new(Store::new(sqlite(&folder).await))).await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::passkeys::passkeys(Arc::new(Store::new(sqlite(&folder).await))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,6 +92,7 @@ async fn on_postgres() {
     suite::attempts(Arc::new(Store::new(postgres("suite_attempts").await))).await;
     suite::clients::clients(Arc::new(Store::new(postgres("suite_clients").await))).await;
     suite::user_import::user_import(Arc::new(Store::new(postgres("suite_import").await))).await;
+    suite::passkeys::passkeys(Arc::new(Store::new(postgres("suite_passkeys").await))).await;
 }
 
 /// The suites about what users allow clients, each on a store of its own.
@@ -216,6 +220,19 @@ async fn what_has_expired_is_purged(database: Database) {
     assert_eq!(store.purge(now).await, Ok(false));
     assert!(SessionRepository::find(&store, alive).await.unwrap().is_some());
     assert!(SessionRepository::find(&store, ended).await.unwrap().is_none());
+    let [alive, expired, revoked] = suite::api_keys_of_three_ages(&store).await;
+    let rows = async || {
+        let mut kept = Vec::new();
+        for id in [alive, expired, revoked] {
+            kept.push(super::entities::api_key::Entity::find_by_id(id.0).one(store.database.reader()).await.unwrap());
+        }
+        kept.into_iter().map(|row| row.is_some()).collect::<Vec<_>>()
+    };
+    let over = chrono::DateTime::from_timestamp(1_800_000_100, 0).unwrap();
+    assert_eq!(store.purge_api_keys(over).await, Ok(false));
+    assert_eq!(rows().await, [true, true, true], "a while after their end");
+    assert_eq!(store.purge_api_keys(over + chrono::TimeDelta::seconds(200)).await, Ok(false));
+    assert_eq!(rows().await, [true, false, false]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,4 +244,20 @@ async fn purging_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn purging_on_postgres() {
     what_has_expired_is_purged(postgres("suite_purge").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_in_memory() {
+    suite::outbox::outbox(Arc::new(MemoryStore::default()), super::memory::outbox::MOST as u64).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    suite::outbox::outbox(Arc::new(Store::with_outbox(sqlite(&folder).await, 25)), 25).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_on_postgres() {
+    suite::outbox::outbox(Arc::new(Store::with_outbox(postgres("suite_outbox").await, 25)), 25).await;
 }

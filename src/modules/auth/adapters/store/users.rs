@@ -14,15 +14,17 @@ use uuid::Uuid;
 use super::{
     Store, corrupt, email_tokens,
     entities::{session, user, user_role},
-    roles, sessions,
+    outbox, roles, sessions,
 };
 use crate::{
     kernel::UserId,
     modules::auth::{
-        application::{EmailProof, PasswordChange, PortError, Registered, RevokedSession, UserRepository},
+        application::{
+            EmailProof, PasswordChange, PortError, Registered, RegistrationMails, RevokedSession, UserRepository,
+        },
         domain::{
-            DisplayName, Email, EmailPurpose, EmailToken, PasswordHash, REGISTRATION_INTERVAL, REGISTRATION_MAILS,
-            RoleName, User, UserStatus,
+            DisplayName, Email, EmailPurpose, EmailToken, OutboxEntry, PasswordHash, REGISTRATION_INTERVAL,
+            REGISTRATION_MAILS, RoleName, User, UserStatus,
         },
     },
 };
@@ -33,20 +35,30 @@ impl UserRepository for Store {
         &self,
         user: &User,
         verification: &EmailToken,
+        mails: Option<&RegistrationMails>,
         interval: TimeDelta,
     ) -> Result<Registered, PortError> {
         let register = || async {
             let transaction = self.database.begin().await?;
+            if let Some(mails) = mails
+                && !outbox::has_room(&transaction, mails.verification.channel, self.outbox.most).await?
+            {
+                return Ok(None);
+            }
             let outcome = if insert(&transaction, user).await? {
                 email_tokens::insert(&transaction, verification).await?;
                 Registered::Created
             } else {
                 taken(&transaction, user, verification, interval).await?
             };
+            if let Some(mails) = mails {
+                keep_mail(&transaction, &outcome, mails).await?;
+            }
             transaction.commit().await?;
-            Ok(outcome)
+            Ok(Some(outcome))
         };
-        Ok(self.database.run("register_user", register).await?)
+        let registered = self.database.run("register_user", register).await?;
+        self.written(registered)
     }
 
     async fn create(&self, user: &User) -> Result<bool, PortError> {
@@ -113,14 +125,51 @@ impl UserRepository for Store {
         Ok(self.database.run("renew_password_hash", renew).await?)
     }
 
-    async fn keep_email_token(&self, token: &EmailToken, interval: TimeDelta) -> Result<bool, PortError> {
+    async fn keep_email_token(
+        &self,
+        token: &EmailToken,
+        mail: Option<&OutboxEntry>,
+        interval: TimeDelta,
+    ) -> Result<bool, PortError> {
         let keep = || async {
             let transaction = self.database.begin().await?;
+            if let Some(mail) = mail
+                && !outbox::has_room(&transaction, mail.channel, self.outbox.most).await?
+            {
+                return Ok(None);
+            }
             let kept = email_tokens::keep(&transaction, token, interval, 1).await?;
+            match mail {
+                Some(mail) if kept => outbox::insert(&transaction, mail).await?,
+                Some(mail) => outbox::rehearse(&transaction, mail).await?,
+                None => {}
+            }
             transaction.commit().await?;
-            Ok(kept)
+            Ok(Some(kept))
         };
-        Ok(self.database.run("keep_email_token", keep).await?)
+        let kept = self.database.run("keep_email_token", keep).await?;
+        self.written(kept)
+    }
+
+    async fn rehearse_email_token(
+        &self,
+        token: &EmailToken,
+        mail: &OutboxEntry,
+        interval: TimeDelta,
+    ) -> Result<(), PortError> {
+        let rehearse = || async {
+            let transaction = self.database.begin().await?;
+            if !outbox::has_room(&transaction, mail.channel, self.outbox.most).await? {
+                return Ok(None);
+            }
+            email_tokens::rehearse(&transaction, token, interval).await?;
+            outbox::rehearse(&transaction, mail).await?;
+            transaction.commit().await?;
+            Ok(Some(()))
+        };
+        // The same name: a metric is no way to tell either.
+        let rehearsed = self.database.run("keep_email_token", rehearse).await?;
+        self.written(rehearsed)
     }
 
     async fn verify_email(&self, proof: &EmailProof, now: DateTime<Utc>) -> Result<Option<UserId>, PortError> {
@@ -258,6 +307,23 @@ pub(super) async fn insert(connection: &impl ConnectionTrait, user: &User) -> Re
         .map(|role| user_role::ActiveModel { user_id: Set(user.id.0), role: Set(role.as_str().to_owned()) });
     user_role::Entity::insert_many(roles).exec_without_returning(connection).await?;
     Ok(true)
+}
+
+/// Keeps the mail that a registration's outcome asks for.
+async fn keep_mail(
+    connection: &impl ConnectionTrait,
+    outcome: &Registered,
+    mails: &RegistrationMails,
+) -> Result<(), DbErr> {
+    match outcome {
+        Registered::Created | Registered::Waiting { notify: true } => {
+            outbox::insert(connection, &mails.verification).await
+        }
+        Registered::Taken { notify: true, .. } => outbox::insert(connection, &mails.taken).await,
+        Registered::Waiting { notify: false } | Registered::Taken { notify: false, .. } => {
+            outbox::rehearse(connection, &mails.taken).await
+        }
+    }
 }
 
 /// The address has an owner; the owner is noted as told, or was told a moment ago.

@@ -7,8 +7,8 @@ use crate::{
     kernel::{FieldFault, UserId},
     modules::auth::{
         api::UserView,
-        application::{Administered, Administrator, Changed, Failure, view_of},
-        domain::{DisplayName, Email, Outcome, PasswordOwner, PlainPassword, RoleName, UserChange},
+        application::{Administered, Administrator, Changed, Failure, Mail, Notice, view_of},
+        domain::{DisplayName, Email, Outcome, PasswordOwner, PlainPassword, RoleName, User, UserChange},
     },
 };
 
@@ -82,11 +82,18 @@ impl AdministerUsers {
         self.change(by, which, UserChange::Password(hash)).await
     }
 
+    /// Takes the second factor and the passkeys off, for a user who lost them; the sessions end. Who takes off the own does
+    /// so with proof of them.
+    pub(crate) async fn remove_factors(&self, by: &Administrator, which: WhichUser) -> Result<UserView, Failure> {
+        by.must_not_be(which.id)?;
+        self.change(by, which, UserChange::RemoveFactors).await
+    }
+
     async fn change(&self, by: &Administrator, which: WhichUser, change: UserChange) -> Result<UserView, Failure> {
+        let before = self.find(which.id).await?;
         if by.is_remote() {
             // Who administers somebody more powerful could become that somebody: by a new address, and a reset link.
-            let user = self.find(which.id).await?;
-            by.must_hold(&self.roles.catalog().await?.permissions_of(&user.roles))?;
+            by.must_hold(&self.roles.catalog().await?.permissions_of(&before.roles))?;
         }
         let now = self.clock.now();
         let wanted = Administered {
@@ -119,6 +126,26 @@ impl AdministerUsers {
             line = line.detail("sessions_ended", ended.len());
         }
         line.write().await;
+        self.notify(&wanted.change, &before, &user).await;
         Ok(view_of(&user))
+    }
+
+    /// Tells the user what became of the credentials: at the address before, too, which may not know of the new one.
+    async fn notify(&self, change: &UserChange, before: &User, user: &User) {
+        let tell = async |to: &Email, notice: Notice| self.mailer.post(Mail::Changed { to: to.clone(), notice }).await;
+        match change {
+            UserChange::Identity { email, .. } if *email != before.email => {
+                for to in [&before.email, email] {
+                    tell(to, Notice::AddressChanged(email.clone())).await;
+                }
+            }
+            UserChange::Password(_) => tell(&user.email, Notice::PasswordSet).await,
+            UserChange::RemoveFactors => tell(&user.email, Notice::FactorsRemoved).await,
+            UserChange::Identity { .. }
+            | UserChange::Suspend
+            | UserChange::Activate
+            | UserChange::Delete
+            | UserChange::Roles(_) => {}
+        }
     }
 }

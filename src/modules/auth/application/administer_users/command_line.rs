@@ -36,7 +36,7 @@ impl AdministerUsers {
         let whose = (user.id, &user.email);
         let token = MailedToken::new(whose, EmailPurpose::PasswordReset, &*self.tokens, &*self.clock, &*self.random);
         // The interval keeps strangers from sending mails; an operator may have as many links as wanted.
-        self.users.keep_email_token(&token.kept, TimeDelta::zero()).await?;
+        self.users.keep_email_token(&token.kept, None, TimeDelta::zero()).await?;
         let by = Administrator::command_line();
         let line = self.audit.entry(by.actor, &by.origin, "password.reset_requested", Outcome::Success);
         line.target("user", user.id).write().await;
@@ -85,6 +85,10 @@ impl UserAdministration for AdministerUsers {
 
     async fn password_reset_link(&self, id_or_email: &str) -> Result<String, AuthError> {
         Ok(self.link(id_or_email).await?)
+    }
+
+    async fn remove_user_factors(&self, id_or_email: &str) -> Result<UserView, AuthError> {
+        Ok(self.remove_factors(&Administrator::command_line(), self.which(id_or_email).await?).await?)
     }
 
     async fn delete_user(&self, id_or_email: &str) -> Result<(), AuthError> {

@@ -29,6 +29,8 @@ pub(crate) struct ClientWish {
     /// Absent: what goes with the grants.
     pub(crate) scope: Option<String>,
     pub(crate) jwks: Option<String>,
+    /// RFC 9126 §6.
+    pub(crate) require_pushed_authorization_requests: bool,
 }
 
 impl From<CreateClient> for ClientWish {
@@ -41,6 +43,7 @@ impl From<CreateClient> for ClientWish {
             grant_types: command.grants,
             scope: Some(command.scopes.join(" ")).filter(|scope| !scope.trim().is_empty()),
             jwks: command.jwks,
+            require_pushed_authorization_requests: command.require_pushed_requests,
         }
     }
 }
@@ -55,6 +58,7 @@ pub(crate) struct ClientDraft {
     pub(crate) post_logout_redirect_uris: Vec<RedirectUri>,
     pub(crate) grants: BTreeSet<GrantType>,
     pub(crate) scopes: BTreeSet<String>,
+    pub(crate) requires_pushed_requests: bool,
 }
 
 /// Reads the name that users are shown. Fault: `invalid-name`.
@@ -81,7 +85,16 @@ pub(super) fn read(wish: &ClientWish, keys: &dyn ClientKeys) -> Result<ClientDra
             .unwrap_or_default(),
     };
     if faults.is_empty() {
-        Ok(ClientDraft { name, proof, redirect_uris, post_logout_redirect_uris, grants, scopes })
+        let requires_pushed_requests = wish.require_pushed_authorization_requests;
+        Ok(ClientDraft {
+            name,
+            proof,
+            redirect_uris,
+            post_logout_redirect_uris,
+            grants,
+            scopes,
+            requires_pushed_requests,
+        })
     } else {
         Err(faults)
     }
@@ -253,6 +266,7 @@ mod tests {
             grant_types: texts(&["authorization_code", "password"]),
             scope: Some("a\"b".to_owned()),
             jwks: Some("bad".to_owned()),
+            ..ClientWish::default()
         };
         let expected = [
             "/client_name",

@@ -87,7 +87,8 @@ impl Authorize {
         };
         let wrong = Refused::Unanswerable("The application wants you sent to an address that is not its own.");
         let redirect_uri = parameters.get("redirect_uri").filter(|uri| client.accepts_redirect(uri)).ok_or(wrong)?;
-        if pushed.is_none() && self.settings.oauth.require_pushed_requests {
+        let must_push = self.settings.oauth.require_pushed_requests || client.requires_pushed_requests;
+        if pushed.is_none() && must_push {
             let error = OAuthError::invalid_request("authorization requests have to be pushed");
             return Ok(self.refuse(redirect_uri, parameters.get("state"), &error));
         }

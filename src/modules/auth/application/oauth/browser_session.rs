@@ -139,7 +139,8 @@ impl BrowserSessions {
         Ok(())
     }
 
-    async fn begin(
+    /// The cookie of a browser whose user has shown who it is; the one before is worth nothing afterwards.
+    pub(crate) async fn begin(
         &self,
         authenticated: Authenticated,
         cookie: Option<&str>,

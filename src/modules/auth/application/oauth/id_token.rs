@@ -3,16 +3,27 @@
 
 use std::sync::Arc;
 
-use chrono::SubsecRound as _;
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 use super::{OAuthError, OAuthTokens};
 use crate::{
-    kernel::Clock,
+    kernel::{Clock, UserId},
     modules::auth::{
         application::{IdGrant, Settings, TokenSigner},
-        domain::{Approval, Client, OPENID, Scopes},
+        domain::{Client, OPENID, Scopes},
     },
 };
+
+/// The login that an id_token tells of: the one that the grant began with, also after refreshes (§12.2).
+#[derive(Clone, Copy)]
+pub(super) struct OfLogin<'a> {
+    pub(super) user: UserId,
+    pub(super) authenticated_at: DateTime<Utc>,
+    /// As RFC 8176 names it, separated by spaces.
+    pub(super) methods: &'a str,
+    /// What the client sent to know the first answer by; no later one has it.
+    pub(super) nonce: Option<&'a str>,
+}
 
 /// The use case.
 #[derive(Clone)]
@@ -29,20 +40,19 @@ impl IssueIdToken {
         tokens: OAuthTokens,
         scopes: &Scopes,
         client: &Client,
-        approval: &Approval,
-        nonce: Option<&str>,
+        login: OfLogin<'_>,
     ) -> Result<OAuthTokens, OAuthError> {
         if !scopes.has(OPENID) {
             return Ok(tokens);
         }
         let issued_at = self.clock.now().trunc_subsecs(0);
         let id_token = self.issuer.id_token(&IdGrant {
-            user: approval.user,
+            user: login.user,
             client_id: &client.id,
             session: tokens.session,
-            nonce,
-            authenticated_at: approval.authenticated_at,
-            methods: &approval.methods,
+            nonce: login.nonce,
+            authenticated_at: login.authenticated_at,
+            methods: login.methods,
             access: &tokens.access,
             issued_at,
             expires_at: issued_at + self.settings.access_ttl,

@@ -25,18 +25,29 @@ pub(crate) struct Interactions {
 
 impl Interactions {
     /// Leaves something; the answer is the secret that fetches it.
-    pub(super) async fn leave(
+    pub(in crate::modules::auth::application) async fn leave(
         &self,
         kind: InteractionKind,
         what: &impl Serialize,
         lifetime: TimeDelta,
     ) -> Result<String, Failure> {
         let secret = new_secret(&*self.random);
+        self.leave_by(&secret, kind, what, lifetime).await?;
+        Ok(secret)
+    }
+
+    /// The same by a secret that the caller has, and nobody can guess.
+    pub(in crate::modules::auth::application) async fn leave_by(
+        &self,
+        secret: &str,
+        kind: InteractionKind,
+        what: &impl Serialize,
+        lifetime: TimeDelta,
+    ) -> Result<(), Failure> {
         let body = serde_json::to_string(what).map_err(|error| Failure::Internal(error.to_string()))?;
         let now = self.clock.now();
-        let hash = self.digests.digest(&secret);
-        self.store.keep(&Interaction { hash, kind, body, created_at: now, expires_at: now + lifetime }).await?;
-        Ok(secret)
+        let hash = self.digests.digest(secret);
+        Ok(self.store.keep(&Interaction { hash, kind, body, created_at: now, expires_at: now + lifetime }).await?)
     }
 
     /// What was left.
@@ -50,7 +61,7 @@ impl Interactions {
     }
 
     /// The same, once.
-    pub(super) async fn take<T: DeserializeOwned>(
+    pub(in crate::modules::auth::application) async fn take<T: DeserializeOwned>(
         &self,
         kind: InteractionKind,
         secret: &str,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BeginGrant, Grant, IssueIdToken, OAuthCode, OAuthError, OAuthTokens, audience_for};
+use super::{BeginGrant, Grant, IssueIdToken, OAuthCode, OAuthError, OAuthTokens, audience_for, id_token::OfLogin};
 use crate::{
     kernel::{Clock, Random, SessionId},
     modules::auth::{
@@ -88,7 +88,9 @@ impl GiveApproved {
             origin,
         };
         let tokens = self.begin.run(grant).await?;
-        self.id_tokens.add(tokens, &scopes, client, approval, nonce)
+        let Approval { user, authenticated_at, methods, .. } = approval;
+        let login = OfLogin { user: *user, authenticated_at: *authenticated_at, methods, nonce };
+        self.id_tokens.add(tokens, &scopes, client, login)
     }
 }
 

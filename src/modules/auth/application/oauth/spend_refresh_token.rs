@@ -1,7 +1,7 @@
 //! A client spends a refresh token for the next (RFC 6749 §6, RFC 9700 §4.14): as with our own sessions, but bound to the
 //! client, and for no more than the user granted.
 
-use super::{OAuthCode, OAuthError, OAuthTokens, audience_for};
+use super::{IssueIdToken, OAuthCode, OAuthError, OAuthTokens, audience_for, id_token::OfLogin};
 use crate::modules::auth::{
     application::{Audit, Failure, Refresh},
     domain::{Actor, Client, Origin, Outcome, Scopes, Session},
@@ -11,6 +11,7 @@ use crate::modules::auth::{
 #[derive(Clone)]
 pub(crate) struct SpendRefreshToken {
     pub(crate) refresh: Refresh,
+    pub(crate) id_tokens: IssueIdToken,
     pub(crate) audit: Audit,
 }
 
@@ -33,14 +34,19 @@ impl SpendRefreshToken {
         }
         let scopes = narrowed(client, &session, scope)?;
         match self.refresh.spend(token, &client.id, Some(scopes.to_string())).await {
-            Ok(issued) => Ok(OAuthTokens {
-                access: issued.access,
-                expires_in: issued.expires_in,
-                refresh: Some(issued.refresh),
-                scope: issued.scope,
-                session: session.id,
-                id_token: None,
-            }),
+            Ok(issued) => {
+                let tokens = OAuthTokens {
+                    access: issued.access,
+                    expires_in: issued.expires_in,
+                    refresh: Some(issued.refresh),
+                    scope: issued.scope,
+                    session: session.id,
+                    id_token: None,
+                };
+                let Session { user_id, authenticated_at, methods, .. } = &session;
+                let login = OfLogin { user: *user_id, authenticated_at: *authenticated_at, methods, nonce: None };
+                self.id_tokens.add(tokens, &scopes, client, login)
+            }
             Err(failure) => {
                 if failure == Failure::RefreshTokenReused {
                     let actor = Actor::Client(client.id.clone());

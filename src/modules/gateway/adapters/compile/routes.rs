@@ -46,6 +46,8 @@ impl Compiler<'_> {
         if config.timeout.is_some_and(|timeout| timeout.get() == Duration::ZERO) {
             self.fault(key("timeout"), "expected more than no time");
         }
+        self.upgrade(&key("upgrade"), config);
+        let cache = self.cache(number, config, to);
         let methods = self.methods(&key("methods"), config.methods.as_deref());
         let hosts = self.hosts(&key("hosts"), &config.hosts);
         let headers = self.conditions(&key("headers"), config);
@@ -69,6 +71,8 @@ impl Compiler<'_> {
             timeout: config.timeout.map(Span::get),
             body_limit: config.body_limit.map_or(self.around.body_limit, |limit| limit.0),
             own_body_limit: config.body_limit.is_some(),
+            upgrade: config.upgrade.clone(),
+            cache,
             request_headers,
             response_headers,
             shaping,

@@ -14,7 +14,7 @@ use crate::{
             target::Target,
             upstream::{HashOn, Upstream},
         },
-        config::{Balance, BreakerConfig, MaxInFlight, TargetConfig, UpstreamConfig},
+        config::{Balance, BreakerConfig, MaxInFlight, TargetConfig, UpstreamConfig, UpstreamProtocol},
         domain::path::canonical,
     },
 };
@@ -76,6 +76,7 @@ impl Compiler<'_> {
                 Err(fault) => self.fault(if is_role { place } else { format!("{place}.url") }, fault.detail),
             }
         }
+        self.target_protocol(key, config, &mut targets);
         self.check_upstream(key, config);
         if self.faults.len() == before {
             self.upstreams
@@ -110,7 +111,7 @@ impl Compiler<'_> {
                 }
             }
         }
-        let endpoint = targets.last()?.endpoint();
+        let endpoint = &targets.last()?.endpoint;
         Some(match &config.srv {
             Some(name) => Kind::Service(name.clone()),
             None => Kind::Host(endpoint.host.clone(), endpoint.port),
@@ -275,5 +276,7 @@ fn role_upstream(role: Role, url: &str, breaker: &BreakerConfig) -> UpstreamConf
         hedge: None,
         panic_percent: 0,
         slow_start: None,
+        tls: None,
+        protocol: UpstreamProtocol::Http1,
     }
 }

@@ -43,7 +43,10 @@ impl Question<'_> {
     /// Asks one target, and others while it says nothing. Whoever is asked and not needed is broken off.
     pub(super) async fn ask(&self, number: usize, permit: Permit, place: Place, tried: &[usize]) -> Asked {
         let upstream = self.upstream;
-        let hedge = upstream.hedge.as_ref().filter(|_| self.outgoing.progress.is_none() && self.outgoing.is_safe());
+        let hedge = upstream
+            .hedge
+            .as_ref()
+            .filter(|_| self.outgoing.progress.is_none() && self.outgoing.is_safe() && self.outgoing.upgrade.is_none());
         match hedge {
             None => self.one(number, permit, place).await,
             // In a box: who does not hedge does not carry it along.

@@ -25,6 +25,8 @@ fn route(name: &str, pattern: &str) -> Route {
         timeout: None,
         body_limit: 0,
         own_body_limit: false,
+        upgrade: Vec::new(),
+        cache: None,
         request_headers: HeaderChanges::default(),
         response_headers: HeaderChanges::default(),
         shaping: Shaping::default(),

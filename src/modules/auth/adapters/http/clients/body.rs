@@ -37,6 +37,8 @@ pub(in crate::modules::auth::adapters::http) struct WishBody {
     scope: Option<String>,
     /// Its public keys (RFC 7517), when it signs.
     jwks: Option<Value>,
+    /// Whether its authorization requests have to be pushed (RFC 9126 §6); false without it.
+    require_pushed_authorization_requests: Option<bool>,
 }
 
 impl WishBody {
@@ -52,6 +54,7 @@ impl WishBody {
             grant_types: lists::strings(fields, "grant_types").unwrap_or_default(),
             scope: text(fields, "scope"),
             jwks: fields.take("jwks").filter(|jwks| !jwks.is_null()).map(|jwks| jwks.to_string()),
+            require_pushed_authorization_requests: lists::flag(fields, "require_pushed_authorization_requests"),
         }
     }
 }
@@ -109,6 +112,8 @@ pub(in crate::modules::auth::adapters::http) struct ClientBody {
     /// Its public keys, when it signs.
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks: Option<Value>,
+    /// Whether its authorization requests have to be pushed.
+    require_pushed_authorization_requests: bool,
     /// When it was made.
     #[schema(value_type = String, format = "date-time")]
     created_at: String,
@@ -128,6 +133,7 @@ impl From<ClientView> for ClientBody {
             grant_types: client.grant_types,
             scope: client.scope,
             jwks: client.jwks,
+            require_pushed_authorization_requests: client.require_pushed_authorization_requests,
             created_at: rfc3339(client.created_at),
             updated_at: rfc3339(client.updated_at),
         }

@@ -11,12 +11,13 @@ use crate::{
     modules::auth::{
         adapters::http::{
             UseCases,
-            pages::{Page, Posted, ScopeLine},
+            pages::{Page, Posted, ScopeLine, Widget},
         },
         application::{
             Failure,
             oauth::{AuthorizationParameters, Browser, Refused, Step},
         },
+        config::CaptchaPlace,
         domain::{EMAIL, OFFLINE_ACCESS, OPENID, PROFILE},
     },
     platform::http::{Problem, body::read_at_most},
@@ -105,7 +106,7 @@ pub(super) fn redirect(to: &str) -> HttpResponse {
 pub(super) fn show(request: &HttpRequest, cases: &UseCases, step: Result<Step, Refused>) -> HttpResponse {
     match step {
         Ok(Step::Answer(to)) => redirect(&to),
-        Ok(step @ Step::LogIn { .. }) => show_login(request, cases, &step, 200, None, None),
+        Ok(step @ Step::LogIn { .. }) => show_login(request, cases, &step, 200, None, None, riddle(cases)),
         Ok(Step::Consent { pending, client_name, scopes, account, email, redirect_uri }) => {
             let lines: Vec<_> = scopes.iter().map(|name| ScopeLine { name, text: in_words(name) }).collect();
             let page = Page::Consent {
@@ -130,6 +131,12 @@ pub(super) fn show(request: &HttpRequest, cases: &UseCases, step: Result<Step, R
     }
 }
 
+/// The riddle of a login page that is shown for the first time: where every login needs a solution.
+pub(super) fn riddle(cases: &UseCases) -> Option<Widget<'_>> {
+    let (provider, site_key) = cases.captcha.provider()?;
+    cases.captcha.is_always_on(CaptchaPlace::Login).then(|| Widget::of(provider, site_key))
+}
+
 /// The page for logging in, on the way to a client.
 pub(super) fn show_login(
     request: &HttpRequest,
@@ -138,18 +145,27 @@ pub(super) fn show_login(
     status: u16,
     typed: Option<&str>,
     error: Option<&str>,
+    captcha: Option<Widget<'_>>,
 ) -> HttpResponse {
     let Step::LogIn { pending, client_name, hint, redirect_uri } = step else {
         return cases.pages.problem(request, &Problem::from(Failure::NotFound));
     };
+    let passkey = passkey_action(cases, &format!("pending={pending}"));
     let page = Page::Login {
         action: &format!("/oauth/login?pending={pending}"),
         client_name: Some(client_name),
         email: typed.or(hint.as_deref()).unwrap_or_default(),
         error,
         hidden: &[],
+        passkey: passkey.as_deref(),
+        captcha,
     };
     cases.pages.show_before(redirect_uri, request, status, &page)
+}
+
+/// Where a login by passkey is posted to, where there are passkeys.
+pub(super) fn passkey_action(cases: &UseCases, query: &str) -> Option<String> {
+    cases.passkeys.as_ref().map(|_| format!("/oauth/login/passkey?{query}"))
 }
 
 /// A scope in a user's words.

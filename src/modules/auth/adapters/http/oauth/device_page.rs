@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
-    browser::{browser, from_query, in_words, posted},
+    browser::{browser, from_query, in_words, posted, riddle},
     log_in_page::for_device,
 };
 use crate::modules::auth::{
@@ -65,7 +65,7 @@ pub(in crate::modules::auth::adapters::http) async fn answer(
 
 async fn run(request: &HttpRequest, cases: &UseCases, typed: &str, decision: &str) -> Result<HttpResponse, Failure> {
     let Some(browser) = browser(request, cases).await? else {
-        return Ok(for_device(request, cases, UserCode::parse(typed).ok().as_ref(), 200, "", None));
+        return Ok(for_device(request, cases, UserCode::parse(typed).ok().as_ref(), (200, "", None), riddle(cases)));
     };
     if typed.is_empty() {
         return Ok(code_page(request, cases, "", None));

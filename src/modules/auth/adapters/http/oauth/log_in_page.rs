@@ -1,17 +1,22 @@
 //! `/oauth/login`: the page for logging in, on the way to a client or to a device's code.
 
+pub(in crate::modules::auth::adapters::http) mod passkey;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::browser::{browser, cookie, from_query, go_to, posted, set_cookie, show, show_login};
+use super::browser::{
+    browser, cookie, from_query, go_to, passkey_action, posted, riddle, set_cookie, show, show_login,
+};
 use crate::modules::auth::{
     adapters::http::{
         UseCases, client_of, origin_of,
-        pages::{Page, Posted},
+        pages::{Page, Posted, UNSOLVED, Widget, solution},
     },
     application::{
         Failure, LoginAttempt,
         oauth::{PageLogin, Refused, Step},
     },
+    config::CaptchaPlace,
     domain::{Email, PlainPassword, UserCode},
 };
 
@@ -50,10 +55,17 @@ impl Way {
         }
     }
 
-    fn page(&self, request: &HttpRequest, cases: &UseCases, status: u16, typed: &str, error: &str) -> HttpResponse {
+    fn page(
+        &self,
+        request: &HttpRequest,
+        cases: &UseCases,
+        status: u16,
+        (typed, error): (&str, &str),
+        captcha: Option<Widget<'_>>,
+    ) -> HttpResponse {
         match self {
-            Self::Client(step) => show_login(request, cases, step, status, Some(typed), Some(error)),
-            Self::Device(code) => for_device(request, cases, code.as_ref(), status, typed, Some(error)),
+            Self::Client(step) => show_login(request, cases, step, status, Some(typed), Some(error), captcha),
+            Self::Device(code) => for_device(request, cases, code.as_ref(), (status, typed, Some(error)), captcha),
         }
     }
 }
@@ -63,13 +75,14 @@ pub(super) fn for_device(
     request: &HttpRequest,
     cases: &UseCases,
     code: Option<&UserCode>,
-    status: u16,
-    typed: &str,
-    error: Option<&str>,
+    (status, typed, error): (u16, &str, Option<&str>),
+    captcha: Option<Widget<'_>>,
 ) -> HttpResponse {
-    let action =
-        code.map_or_else(|| "/oauth/login".to_owned(), |code| format!("/oauth/login?user_code={}", code.shown()));
-    let page = Page::Login { action: &action, client_name: None, email: typed, error, hidden: &[] };
+    let query = code.map(|code| format!("user_code={}", code.shown())).unwrap_or_default();
+    let action = if query.is_empty() { "/oauth/login".to_owned() } else { format!("/oauth/login?{query}") };
+    let passkey = passkey_action(cases, &query);
+    let passkey = passkey.as_deref();
+    let page = Page::Login { action: &action, client_name: None, email: typed, error, hidden: &[], captcha, passkey };
     cases.pages.show(request, status, &page)
 }
 
@@ -120,7 +133,7 @@ pub(super) async fn proceed(request: &HttpRequest, cases: &UseCases, pending: &s
         (status = 303, description = "On the way"),
         (status = 400, description = "A page: nothing waits", content_type = "text/html"),
         (status = 401, description = "The page again: address or password are wrong", content_type = "text/html"),
-        (status = 403, description = "A page: the form is not ours, or the account may not log in", content_type = "text/html"),
+        (status = 403, description = "A page: the form is not ours, the account may not log in, or a riddle has to be solved", content_type = "text/html"),
         (status = 413, description = "A page: the form is too long", content_type = "text/html"),
         (status = 429, description = "A page, with `Retry-After`", content_type = "text/html"),
         (status = 503, description = "A page, with `Retry-After`", content_type = "text/html"),
@@ -144,7 +157,11 @@ pub(in crate::modules::auth::adapters::http) async fn log_in(
     match outcome {
         Ok(PageLogin::Done(secret)) => set_cookie(go_to(&way.target(), &cases), Some(&secret), &cases),
         Ok(PageLogin::NeedsCode(half)) => code_page(&request, &cases, &way, &half, 200, None),
-        Err(failure) => refused(&request, &cases, &way, posted.text("email"), failure),
+        Err(failure) => {
+            let typed = posted.text("email");
+            let captcha = next_riddle(&request, &cases, typed, &failure).await;
+            refused(&request, &cases, &way, (typed, failure), captcha)
+        }
     }
 }
 
@@ -152,16 +169,38 @@ async fn try_log_in(request: &HttpRequest, cases: &UseCases, posted: &Posted) ->
     // What is no address is nobody's; it is told no sooner than that of somebody unknown would need to be.
     let email = Email::parse(posted.text("email")).map_err(|_| Failure::InvalidCredentials)?;
     let password = PlainPassword::given(posted.text("password")).map_err(|_| Failure::InvalidCredentials)?;
-    let origin = origin_of(request);
+    let (origin, client) = (origin_of(request), client_of(request));
+    cases.captcha.demand(CaptchaPlace::Login, (&email, client), solution(cases, posted)).await?;
     let attempt = LoginAttempt {
-        email,
+        email: email.clone(),
         password,
         code: None,
-        client: client_of(request),
+        client,
         user_agent: origin.user_agent.clone(),
         request_id: origin.request_id.clone(),
     };
-    cases.user_facing.browsers.log_in(attempt, cookie(request, cases), &origin).await
+    let outcome = cases.user_facing.browsers.log_in(attempt, cookie(request, cases), &origin).await;
+    // A login that waits for its code is neither a guess nor done.
+    if !matches!(outcome, Ok(PageLogin::NeedsCode(_))) {
+        cases.captcha.note_login((&email, client), &outcome).await;
+    }
+    outcome
+}
+
+/// The riddle of the page that comes after a refusal: when the next login would need its solution.
+async fn next_riddle<'a>(
+    request: &HttpRequest,
+    cases: &'a UseCases,
+    typed: &str,
+    failure: &Failure,
+) -> Option<Widget<'a>> {
+    let (provider, site_key) = cases.captcha.provider()?;
+    let is_due = match (failure, Email::parse(typed)) {
+        (Failure::CaptchaRequired { .. }, _) => true,
+        (_, Ok(email)) => cases.captcha.is_due_at_login((&email, client_of(request))).await,
+        (_, Err(_)) => cases.captcha.is_always_on(CaptchaPlace::Login),
+    };
+    is_due.then(|| Widget::of(provider, site_key))
 }
 
 /// Ends a login that waits for its second factor.
@@ -176,7 +215,7 @@ async fn try_log_in(request: &HttpRequest, cases: &UseCases, posted: &Posted) ->
         (status = 303, description = "On the way"),
         (status = 400, description = "A page: nothing waits", content_type = "text/html"),
         (status = 401, description = "The page again: the code is wrong", content_type = "text/html"),
-        (status = 403, description = "A page: the form is not ours, or the account may not log in", content_type = "text/html"),
+        (status = 403, description = "A page: the form is not ours, the account may not log in, or a riddle has to be solved", content_type = "text/html"),
         (status = 413, description = "A page: the form is too long", content_type = "text/html"),
         (status = 429, description = "A page, with `Retry-After`", content_type = "text/html"),
         (status = 503, description = "A page, with `Retry-After`", content_type = "text/html"),
@@ -205,7 +244,7 @@ pub(in crate::modules::auth::adapters::http) async fn second_factor(
             let error = "The code is wrong, or was used before. Wait for the next one and type that.";
             code_page(&request, &cases, &way, half, 401, Some(error))
         }
-        Err(failure) => refused(&request, &cases, &way, "", failure),
+        Err(failure) => refused(&request, &cases, &way, ("", failure), riddle(&cases)),
     }
 }
 
@@ -225,16 +264,24 @@ fn code_page(
     }
 }
 
-fn refused(request: &HttpRequest, cases: &UseCases, way: &Way, typed: &str, failure: Failure) -> HttpResponse {
+fn refused(
+    request: &HttpRequest,
+    cases: &UseCases,
+    way: &Way,
+    (typed, failure): (&str, Failure),
+    captcha: Option<Widget<'_>>,
+) -> HttpResponse {
     let (status, error) = match &failure {
         Failure::InvalidCredentials => (401, "The address or the password is wrong. Please try again."),
+        Failure::InvalidPasskey => (401, "This passkey was not accepted. Please try again, or log in by password."),
         Failure::EmailNotVerified => {
             (403, "This address has to be verified first. Follow the link in the mail we sent.")
         }
         Failure::AccountSuspended => (403, "This account is suspended."),
+        Failure::CaptchaRequired { .. } => (403, UNSOLVED),
         _ => return cases.pages.problem(request, &failure.into()),
     };
-    way.page(request, cases, status, typed, error)
+    way.page(request, cases, status, (typed, error), captcha)
 }
 
 fn count(operation: &'static str, failure: Option<&Failure>) {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Widget;
+
 /// A page. `action` is a path that its form is posted to; `hidden` are fields that travel with the form as they are;
 /// `error` says what was wrong with the last try.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -16,6 +18,11 @@ pub(crate) enum Page<'a> {
         email: &'a str,
         error: Option<&'a str>,
         hidden: &'a [(&'a str, &'a str)],
+        /// Where a login by passkey is posted to, with its `ceremony` and the device's `credential`; the page's script
+        /// makes them. `None`: there are no passkeys, and no script.
+        passkey: Option<&'a str>,
+        /// The riddle that has to be solved too.
+        captcha: Option<Widget<'a>>,
     },
     /// Asks for the `code` of the second factor, or a recovery code.
     Code { action: &'a str, error: Option<&'a str>, hidden: &'a [(&'a str, &'a str)] },
@@ -66,8 +73,20 @@ pub(crate) enum Page<'a> {
         min_length: usize,
         error: Option<&'a str>,
     },
+    /// Asks for `email`, the mailed `code` and a `new_password`.
+    ResetCode {
+        email: &'a str,
+        /// The fewest characters.
+        min_length: usize,
+        error: Option<&'a str>,
+    },
     /// Asks for the `email` that a link is mailed to.
-    ForgotPassword { email: &'a str, error: Option<&'a str> },
+    ForgotPassword {
+        email: &'a str,
+        error: Option<&'a str>,
+        /// The riddle that has to be solved too.
+        captcha: Option<Widget<'a>>,
+    },
     /// It worked.
     Done { title: &'a str, text: &'a str },
     /// It did not, and nothing on the page can help, but `next` may.
@@ -93,6 +112,21 @@ pub(crate) struct Next<'a> {
 }
 
 impl Page<'_> {
+    /// Whether our script may run on it.
+    pub(super) const fn has_script(&self) -> bool {
+        matches!(self, Self::Login { passkey: Some(_), .. })
+    }
+
+    /// Where its riddle comes from, if it has one.
+    pub(super) const fn riddle_from(&self) -> Option<&'static str> {
+        match self {
+            Self::Login { captcha: Some(widget), .. } | Self::ForgotPassword { captcha: Some(widget), .. } => {
+                Some(widget.sources)
+            }
+            _ => None,
+        }
+    }
+
     /// The file it is written by.
     pub(super) const fn template(&self) -> &'static str {
         match self {
@@ -106,6 +140,7 @@ impl Page<'_> {
             Self::VerifyEmail { .. } => "verify_email.html",
             Self::VerifyCode { .. } => "verify_code.html",
             Self::ResetPassword { .. } => "reset_password.html",
+            Self::ResetCode { .. } => "reset_code.html",
             Self::ForgotPassword { .. } => "forgot_password.html",
             Self::Done { .. } => "done.html",
             Self::Problem { .. } => "problem.html",

@@ -10,6 +10,10 @@ pub(super) struct Policy<'a> {
     pub(super) logo: Option<&'a str>,
     /// Where the answer to the page's form leads in the end, if elsewhere.
     pub(super) leads_to: Option<&'a str>,
+    /// Whether our own script may run, and ask us.
+    pub(super) has_script: bool,
+    /// Where the page's riddle comes from, if it has one.
+    pub(super) riddle: Option<&'static str>,
 }
 
 impl Policy<'_> {
@@ -17,8 +21,16 @@ impl Policy<'_> {
     pub(super) fn header(&self) -> String {
         let logo = self.logo.and_then(source).map(|source| format!(" {source}")).unwrap_or_default();
         let target = self.leads_to.and_then(source).map(|source| format!(" {source}")).unwrap_or_default();
+        let style = self.riddle.map(|from| format!(" {from}")).unwrap_or_default();
+        let frames = self.riddle.map(|from| format!("frame-src {from}; ")).unwrap_or_default();
+        let scripts: Vec<_> = self.has_script.then_some("'self'").into_iter().chain(self.riddle).collect();
+        let scripts = scripts.join(" ");
+        let scripts = match scripts.as_str() {
+            "" => String::new(),
+            from => format!("script-src {from}; {frames}connect-src {from}; "),
+        };
         format!(
-            "default-src 'none'; style-src 'nonce-{}'; img-src 'self' data:{logo}; form-action 'self'{target}; \
+            "default-src 'none'; {scripts}style-src 'nonce-{}'{style}; img-src 'self' data:{logo}; form-action 'self'{target}; \
              frame-ancestors 'none'; base-uri 'none'",
             self.nonce
         )
@@ -44,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_policy_names_what_is_needed_and_no_more() {
-        let bare = Policy { nonce: "n", logo: Some("/logo.svg"), leads_to: None };
+        let bare = Policy { nonce: "n", logo: Some("/logo.svg"), leads_to: None, riddle: None, has_script: false };
         assert_eq!(
             bare.header(),
             "default-src 'none'; style-src 'nonce-n'; img-src 'self' data:; form-action 'self'; \
@@ -55,6 +67,25 @@ mod tests {
             away.header()
                 .contains("; img-src 'self' data: https://cdn.example; form-action 'self' https://app.example;")
         );
+        let riddle = Policy { riddle: Some("https://riddle.example"), ..away };
+        assert!(riddle.header().starts_with(
+            "default-src 'none'; script-src https://riddle.example; frame-src https://riddle.example; \
+             connect-src https://riddle.example; style-src 'nonce-n' https://riddle.example; "
+        ));
+    }
+
+    #[test]
+    fn our_own_script_runs_where_there_is_one() {
+        let ours = Policy { nonce: "n", logo: None, leads_to: None, riddle: None, has_script: true };
+        assert!(
+            ours.header()
+                .starts_with("default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'nonce-n'; ")
+        );
+        let both = Policy { riddle: Some("https://riddle.example"), ..ours };
+        assert!(both.header().starts_with(
+            "default-src 'none'; script-src 'self' https://riddle.example; frame-src https://riddle.example; \
+             connect-src 'self' https://riddle.example; style-src 'nonce-n' https://riddle.example; "
+        ));
     }
 
     #[test]

@@ -42,6 +42,8 @@ const LOGIN: Page<'_> = Page::Login {
     email: "\"><img src=x>",
     error: Some("wrong"),
     hidden: &[("request", "a\"b")],
+    passkey: None,
+    captcha: None,
 };
 
 #[test]
@@ -169,4 +171,27 @@ fn a_problem_keeps_its_status_and_headers() {
     assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "3"));
     assert!(header(&answer, "content-type").starts_with("text/html"));
     assert!(answer.extensions().get::<Problem>().is_none(), "the front would write it anew");
+}
+
+#[test]
+fn a_script_is_allowed_where_a_riddle_is_and_nowhere_else() {
+    use crate::modules::auth::config::CaptchaProvider::{Hcaptcha, Recaptcha, Turnstile};
+    let pages = pages("https://id.example");
+    let request = TestRequest::default().to_http_request();
+    for (provider, from) in [
+        (Turnstile, "https://challenges.cloudflare.com"),
+        (Hcaptcha, "https://hcaptcha.com https://*.hcaptcha.com"),
+        (Recaptcha, "https://www.google.com/recaptcha/ https://www.gstatic.com/recaptcha/"),
+    ] {
+        let captcha = Some(Widget::of(provider, "a\"key"));
+        let page = Page::ForgotPassword { email: "", error: None, captcha };
+        let answer = pages.show(&request, 200, &page);
+        let policy = header(&answer, "content-security-policy").to_owned();
+        assert!(policy.contains(&format!("script-src {from}; frame-src {from};")), "{policy}");
+        let html = text(answer);
+        assert!(html.contains("data-sitekey=\"a&quot;key\"") && html.matches("<script").count() == 1, "{html}");
+    }
+    let answer = pages.show(&request, 200, &Page::ForgotPassword { email: "", error: None, captcha: None });
+    assert!(!header(&answer, "content-security-policy").contains("script-src"));
+    assert!(!text(answer).contains("<script"));
 }

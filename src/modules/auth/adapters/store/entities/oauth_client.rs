@@ -17,6 +17,7 @@ pub(crate) struct Model {
     pub(crate) post_logout_redirect_uris: String,
     pub(crate) grants: String,
     pub(crate) scopes: String,
+    pub(crate) require_pushed_requests: bool,
     pub(crate) created_at: ChronoDateTimeUtc,
     pub(crate) updated_at: ChronoDateTimeUtc,
 }

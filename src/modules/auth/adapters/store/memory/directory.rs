@@ -52,6 +52,9 @@ impl UserDirectory for MemoryStore {
         if wanted.change.voids_mails(&before) {
             state.tokens.retain(|token| token.user_id != user.id || token.purpose == EmailPurpose::TakenNotice);
         }
+        if wanted.change.removes_factors() {
+            state.remove_factors(user.id);
+        }
         drop(state);
         let ends = wanted.change.ends_sessions().is_some();
         let ended = self.end(|session| ends && session.user_id == wanted.user, wanted.at, wanted.tokens_until);

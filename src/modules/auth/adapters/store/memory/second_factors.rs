@@ -36,6 +36,13 @@ impl State {
         self.factors.codes.extend(hashes.iter().map(|hash| (user, hash.clone())));
     }
 
+    /// With the passkeys.
+    pub(super) fn remove_factors(&mut self, user: UserId) {
+        self.factors.totp.retain(|totp| totp.user != user);
+        self.replace_codes(user, &[]);
+        self.passkeys.retain(|kept| kept.user_id != user);
+    }
+
     fn note_at_user(&mut self, id: UserId, is_enabled: bool, now: DateTime<Utc>) {
         for user in self.users.iter_mut().filter(|user| user.id == id) {
             (user.mfa_enabled, user.updated_at) = (is_enabled, now);

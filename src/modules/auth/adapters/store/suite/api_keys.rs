@@ -82,3 +82,19 @@ async fn owners_who_are_out<S: ApiKeyRepository + UserRepository>(store: &S) {
     let stranger = user("nobody@example.com");
     assert_eq!(store.keep_api_key(&key(&stranger, 0), "nobody", 3).await, Ok(ApiKeyKept::NoOwner));
 }
+
+/// One that lives, one that expires at 200, one that is revoked at 200.
+pub(in super::super) async fn api_keys_of_three_ages<S>(store: &S) -> [ApiKeyId; 3]
+where
+    S: ApiKeyRepository + UserRepository,
+{
+    let owner = user("keys@example.com");
+    assert_eq!(store.create(&owner).await, Ok(true));
+    let alive = ApiKey { expires_at: None, ..key(&owner, 0) };
+    let (expired, revoked) = (ApiKey { expires_at: Some(at(200)), ..key(&owner, 1) }, key(&owner, 2));
+    for (key, digest) in [(&alive, "alive"), (&expired, "expired"), (&revoked, "revoked")] {
+        assert_eq!(store.keep_api_key(key, digest, 3).await, Ok(ApiKeyKept::Kept));
+    }
+    assert_eq!(store.revoke_api_key(owner.id, revoked.id, at(200)).await, Ok(true));
+    [alive.id, expired.id, revoked.id]
+}

@@ -22,7 +22,7 @@ use crate::{
 
 async fn registered(store: &impl UserRepository, email: &str) -> User {
     let user = user(email);
-    store.register(&user, &token(&user, 0), RESEND_INTERVAL).await.unwrap();
+    store.register(&user, &token(&user, 0), None, RESEND_INTERVAL).await.unwrap();
     user
 }
 

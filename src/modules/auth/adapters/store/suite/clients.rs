@@ -24,6 +24,7 @@ pub(super) fn client(proof: ClientProof) -> Client {
         post_logout_redirect_uris: vec![uri("https://shop.example/")],
         grants: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
         scopes: ["openid", "shop:read"].map(str::to_owned).into(),
+        requires_pushed_requests: true,
         created_at: at(1),
         updated_at: at(2),
     }
@@ -125,7 +126,7 @@ async fn grants_are_revoked<S: ClientRepository + ClientGrantRepository + Sessio
 
 async fn removal<S: ClientRepository + ClientGrantRepository + SessionRepository + UserRepository>(store: &S) {
     let owner = user("olivia@example.com");
-    store.register(&owner, &token(&owner, 0), RESEND_INTERVAL).await.unwrap();
+    store.register(&owner, &token(&owner, 0), None, RESEND_INTERVAL).await.unwrap();
     let (shop, other) = (client(ClientProof::Public), client(ClientProof::Public));
     store.add(&shop).await.unwrap();
     store.add(&other).await.unwrap();

@@ -93,7 +93,7 @@ async fn search<S: UserDirectory + UserRepository>(store: &S) {
 async fn identities<S: UserDirectory + UserRepository>(store: &S) {
     let mary = user("mary@example.com");
     let link = token(&mary, 0);
-    store.register(&mary, &link, TimeDelta::zero()).await.unwrap();
+    store.register(&mary, &link, None, TimeDelta::zero()).await.unwrap();
     let is_live = async || store.has_email_token(EmailPurpose::Verification, &link.token_hash, at(1)).await.unwrap();
 
     let stale =
