@@ -73,7 +73,8 @@ impl Live {
         shared.issuers.iter().for_each(|issuer| issuer.begin());
         let current = Arc::new(ArcSwap::new(shared));
         let news = ground.instances.breakers.as_ref().map(|news| breakers::listen(&**news, current.clone()));
-        Ok(Self { ground, current, checks: Mutex::new(checks), news })
+        let hearing = Mutex::new(cache::hear(&ground.cache));
+        Ok(Self { ground, current, checks: Mutex::new(checks), hearing, news })
     }
 
     /// Looks names up for the first time, so that the first request finds targets.

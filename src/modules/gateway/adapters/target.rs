@@ -99,7 +99,7 @@ impl Target {
     }
 
     /// Where to connect to.
-    pub(super) fn endpoint(&self) -> Cow<'_, Endpoint> {
+    pub(super) fn place(&self) -> Cow<'_, Endpoint> {
         match self.slot.as_ref().and_then(|slot| slot.address.load_full()) {
             None => Cow::Borrowed(&self.endpoint),
             Some(address) => {

@@ -278,11 +278,11 @@ fn faults_of_targets_are_told() {
             "gateway.upstreams[0].targets[1].url",
             "gateway.upstreams[0].targets[2].srv",
             "gateway.upstreams[0].targets[3].dns",
+            "gateway.upstreams[1].max_in_flight",
+            "gateway.upstreams[1].slow_start",
             "gateway.upstreams[1].hedge.max",
             "gateway.upstreams[1].hedge.after",
             "gateway.upstreams[1].panic_percent",
-            "gateway.upstreams[1].max_in_flight",
-            "gateway.upstreams[1].slow_start",
         ]
     );
 }

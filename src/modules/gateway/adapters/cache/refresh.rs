@@ -97,6 +97,7 @@ impl Refresh {
             scheme: self.scheme,
             host: &self.host,
             keeps_api_key: self.keeps_api_key,
+            deadline: None,
             body: None.into(),
             progress: None,
             deadline: None,

@@ -98,6 +98,12 @@ impl Compiler<'_> {
         if config.split.is_empty() {
             return None;
         }
+        if config.cache.is_some() {
+            self.fault(
+                key("cache"),
+                "what is kept of one part of a split would be told for another; leave one of the two away",
+            );
+        }
         let mut shares = Vec::new();
         for (part, share) in config.split.iter().enumerate() {
             let upstream = self.upstream_of(key(&format!("split[{part}].upstream")), &share.upstream);

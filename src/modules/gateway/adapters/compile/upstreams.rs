@@ -111,7 +111,7 @@ impl Compiler<'_> {
                 }
             }
         }
-        let endpoint = targets.last()?.endpoint();
+        let endpoint = &targets.last()?.endpoint;
         Some(match &config.srv {
             Some(name) => Kind::Service(name.clone()),
             None => Kind::Host(endpoint.host.clone(), endpoint.port),
