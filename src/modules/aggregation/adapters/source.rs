@@ -251,7 +251,7 @@ impl SourceCaller for HttpSources {
         let (deadline, room) = (started + source.timeout, guard.room);
         let called = self.answer(guard, Asked { source, call, headers, deadline, room });
         let mut answer = match &guard.cache {
-            Some(kept) => self.cache.answer(kept, &upstream, key(source, call, headers), called).await,
+            Some(kept) => Box::pin(self.cache.answer(kept, &upstream, key(source, call, headers), called)).await,
             None => called.await,
         };
         answer.report.duration = self.clock.monotonic() - started;

@@ -46,7 +46,9 @@ impl Transform {
     pub(crate) fn line_rules(&self, rules: &Rules<'_>) -> Result<LineRules, AggregationError> {
         let (rules, text) = self.known(rules)?;
         let parts = parts(rules).map_err(|mut faults| {
-            faults.iter_mut().for_each(|fault| fault.pointer.insert_str(0, "/rules"));
+            for fault in &mut faults {
+                fault.pointer.insert_str(0, "/rules");
+            }
             AggregationError::Rules(faults)
         })?;
         let each: Vec<&RawValue> =
@@ -96,7 +98,7 @@ impl Transform {
                 Part::Each { rules, first } => {
                     let data = array(passing.iter().map(|element| &**element));
                     let applied = self.applied_in_the_end(&data, rules, text).await;
-                    elements(&*applied.map_err(|fault| below(fault, *first))?)
+                    elements(&applied.map_err(|fault| below(fault, *first))?)
                 }
             };
         }

@@ -59,7 +59,7 @@ async fn is_well(target: &Target, path: &str, time: Duration) -> bool {
 }
 
 async fn ask(target: &Target, path: &str) -> Option<http::StatusCode> {
-    let stream = super::connection::Stream::open(&target.endpoint()).await.ok()?;
+    let stream = super::connection::Stream::open(&target.place()).await.ok()?;
     if target.endpoint.h2.is_some() {
         return ask_h2(target, path, stream).await;
     }

@@ -86,7 +86,6 @@ fn subject_of<'a>(
 ) -> Subject<'a> {
     let ip = Subject::Ip(client.ip);
     match (&policy.per, principal) {
-        (Per::Ip, _) => ip,
         (Per::Route, _) => Subject::Everybody,
         (Per::Header(name), _) => request.headers().get(name).map_or(ip, |value| Subject::Text(value.as_bytes())),
         (Per::ApiKey, Some(principal)) if matches!(credentials(request.headers()), Credentials::ApiKey(_)) => {
@@ -96,7 +95,7 @@ fn subject_of<'a>(
             crate::kernel::Subject::User(id) => Subject::User(*id),
             crate::kernel::Subject::Client(id) => Subject::Text(id.as_bytes()),
         },
-        (Per::Client | Per::User | Per::ApiKey, _) => ip,
+        (Per::Ip | Per::Client | Per::User | Per::ApiKey, _) => ip,
     }
 }
 

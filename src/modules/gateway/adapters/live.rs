@@ -73,8 +73,7 @@ impl Live {
         shared.issuers.iter().for_each(|issuer| issuer.begin());
         let current = Arc::new(ArcSwap::new(shared));
         let news = ground.instances.breakers.as_ref().map(|news| breakers::listen(&**news, current.clone()));
-        let hearing = Mutex::new(cache::hear(&ground.cache));
-        Ok(Self { ground, current, checks: Mutex::new(checks), hearing, news })
+        Ok(Self { ground, current, checks: Mutex::new(checks), news })
     }
 
     /// Looks names up for the first time, so that the first request finds targets.
@@ -144,13 +143,13 @@ impl Ground {
         let compiled = compile(config, &around)?;
         let routes = compiled.table.routes().iter();
         let summaries = routes.map(|route| explain::summarise(route, &compiled, config)).collect();
-        let limiter = match before {
-            Some(before) => before.limiter.clone(),
-            None => {
+        let limiter = before.map_or_else(
+            || {
                 let counts = self.instances.counts.clone();
                 Arc::new(Limiter::new(config.rate_limit_keys, self.clock.clone(), counts))
-            }
-        };
+            },
+            |before| before.limiter.clone(),
+        );
         for upstream in &compiled.upstreams {
             if let Some(news) = &self.instances.breakers {
                 breakers::tell(upstream, news);

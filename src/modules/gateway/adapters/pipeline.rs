@@ -343,7 +343,6 @@ async fn pass(
     };
     // With its port, as the client wrote it.
     let asked_host = || request.headers().get(header::HOST)?.to_str().ok();
-    let told_deadline = deadline.at.map(|at| deadline::written(at, &*shared.clock));
     let outgoing = Outgoing {
         head: request.head(),
         route: &route,

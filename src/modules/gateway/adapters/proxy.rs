@@ -219,7 +219,7 @@ async fn attempt(
     loop {
         let mut link = match pool.take(target.number).await {
             Some(link) => link,
-            None => match timeout(upstream.connect_timeout, Link::open(&target.endpoint())).await {
+            None => match timeout(upstream.connect_timeout, Link::open(&target.place())).await {
                 Ok(Ok(link)) => {
                     pool.lend(target.number, &link);
                     link

@@ -72,15 +72,16 @@ impl Split {
             None => (comer.drawn, None),
             Some(Sticky::ClientIp) => (ip(), None),
             Some(Sticky::User) => (comer.principal.map_or_else(ip, user), None),
-            Some(Sticky::Cookie(name)) => match cookie_of(comer.request.headers(), name) {
-                Some(value) => (hash_bytes(value.as_bytes()), None),
-                None => {
+            Some(Sticky::Cookie(name)) => {
+                if let Some(value) = cookie_of(comer.request.headers(), name) {
+                    (hash_bytes(value.as_bytes()), None)
+                } else {
                     let value = format!("{:016x}", comer.drawn);
                     let secure = if comer.is_https { "; Secure" } else { "" };
                     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}");
                     (hash_bytes(value.as_bytes()), HeaderValue::from_str(&cookie).ok())
                 }
-            },
+            }
         };
         (self.part(key), cookie)
     }

@@ -94,7 +94,7 @@ impl Target {
     }
 
     /// The same as a slot for one address of a name.
-    pub(super) fn as_slot(self) -> Self {
+    pub(super) fn into_slot(self) -> Self {
         Self { slot: Some(Slot::default()), ..self }
     }
 

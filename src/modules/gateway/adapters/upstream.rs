@@ -134,18 +134,26 @@ impl Outcomes {
     }
 }
 
+/// What an upstream is made of beside its configuration.
+pub(super) struct UpstreamParts {
+    /// The configuration as a value, to be compared with the next one.
+    pub(super) settings: serde_json::Value,
+    pub(super) targets: Vec<Target>,
+    /// What is looked up for targets by name.
+    pub(super) names: Vec<Name>,
+    pub(super) is_role: bool,
+}
+
 impl Upstream {
     /// Puts an upstream together from parts that were checked.
     pub(super) fn new(
         config: &UpstreamConfig,
-        settings: serde_json::Value,
-        targets: Vec<Target>,
-        names: Vec<Name>,
-        is_role: bool,
+        parts: UpstreamParts,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
         started: Instant,
     ) -> Self {
+        let UpstreamParts { settings, targets, names, is_role } = parts;
         let breaker = BreakerSettings {
             failures: config.breaker.failures,
             window: config.breaker.window.get(),

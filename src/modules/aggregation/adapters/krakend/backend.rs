@@ -94,7 +94,7 @@ impl Reading<'_> {
                 continue;
             }
             url.push_str(if url.contains('?') { "&" } else { "?" });
-            url.push_str(&format!("{query}={{{argument}}}"));
+            url.extend([query.as_str(), "={", argument.as_str(), "}"]);
             arguments.push((argument, Filled::Program(format!(".query{} // \"\"", field(&query)))));
         }
         let mut headers = Vec::new();
@@ -175,7 +175,7 @@ fn read_pattern(pattern: &str, url: &mut String, arguments: &mut Vec<(String, Fi
         let argument = argument_name(place);
         let filled = filled(place)?;
         url.push_str(&rest[..open]);
-        url.push_str(&format!("{{{argument}}}"));
+        url.extend(["{", argument.as_str(), "}"]);
         if !arguments.iter().any(|(known, _)| *known == argument) {
             arguments.push((argument, filled));
         }

@@ -23,8 +23,8 @@ pub(super) fn toml(reading: &Reading<'_>) -> String {
             for (name, value) in table.as_object().into_iter().flatten() {
                 let _ = match value.as_array().filter(|_| name == "steps") {
                     Some(steps) => {
-                        let lines: String = steps.iter().map(|step| format!("  {},\n", inline(step))).collect();
-                        writeln!(text, "{name} = [\n{lines}]")
+                        let lines: Vec<_> = steps.iter().map(|step| format!("  {},", inline(step))).collect();
+                        writeln!(text, "{name} = [\n{}\n]", lines.join("\n"))
                     }
                     None => writeln!(text, "{name} = {}", inline(value)),
                 };

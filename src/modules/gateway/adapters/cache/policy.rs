@@ -189,7 +189,7 @@ fn age(headers: &HeaderMap, received: Received) -> (Duration, bool) {
     let said = ages.next().map(|value| value.to_str().ok().and_then(|text| delta_seconds(text.trim())));
     let sound = ages.next().is_none() && said != Some(None);
     let said = Duration::from_secs(said.flatten().unwrap_or(0));
-    let date = date(headers, &DATE).map(DateTime::<Utc>::from).unwrap_or(received.at);
+    let date = date(headers, &DATE).map_or(received.at, DateTime::<Utc>::from);
     let apparent = (received.at - date).to_std().unwrap_or_default();
     (apparent.max(said + received.after), sound)
 }

@@ -100,7 +100,6 @@ impl Refresh {
             deadline: None,
             body: None.into(),
             progress: None,
-            deadline: None,
             assertion: None,
             upgrade: None,
             wire: None,
@@ -122,7 +121,7 @@ impl Refresh {
         match fetched {
             Ok(response) => read(response.into_body(), self.cache.longest).await,
             Err(problem) => {
-                tracing::warn!(event = "cache_refresh_failed", route = &*self.route.name, reason = %problem)
+                tracing::warn!(event = "cache_refresh_failed", route = &*self.route.name, reason = %problem);
             }
         }
     }

@@ -129,7 +129,7 @@ async fn find_everywhere(call: &Call<'_>, request: &Request) -> Found {
     let Some(stored) = second.find(call, request).await else { return found };
     let ttl = found.stored.as_ref().map_or(i64::MIN, |own| own.ttl(now));
     if stored.ttl(now) > ttl {
-        call.cache.store.put(&request.key, Arc::new(stored), moment);
+        call.cache.store.put(&request.key, &Arc::new(stored), moment);
     }
     find(call, request)
 }

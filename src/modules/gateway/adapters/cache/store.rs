@@ -85,7 +85,7 @@ impl Store {
 
     /// Keeps an answer that was asked for at that moment, in the place of the one it replaces. What has been invalidated
     /// since is not kept.
-    pub(super) fn put(&self, key: &Arc<str>, stored: Arc<Stored>, asked: Moment) -> bool {
+    pub(super) fn put(&self, key: &Arc<str>, stored: &Arc<Stored>, asked: Moment) -> bool {
         if self.is_outdated(key, asked) || stored.usefulness(stored.since, self.keep).is_zero() {
             return false;
         }
@@ -95,7 +95,7 @@ impl Store {
             let mut variants = vec![stored.clone()];
             if let Some(entry) = entry {
                 let others = entry.into_value();
-                let others = others.iter().filter(|other| !is_same(other, &stored));
+                let others = others.iter().filter(|other| !is_same(other, stored));
                 variants.extend(others.take(most - 1).cloned());
             }
             Op::Put(Arc::new(variants))

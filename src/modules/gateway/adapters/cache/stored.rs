@@ -71,7 +71,7 @@ impl Stored {
         if !left.is_zero() {
             return Use::Fresh;
         }
-        let stale_for = age - freshness.lifetime;
+        let stale_for = age.saturating_sub(freshness.lifetime);
         let taken = request.seconds_or("max-stale", u64::MAX).map(Duration::from_secs);
         if !freshness.must_revalidate && taken.is_some_and(|most| stale_for <= most) {
             return Use::Taken;

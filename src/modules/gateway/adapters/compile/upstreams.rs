@@ -12,7 +12,7 @@ use crate::{
         adapters::{
             dns::{Kind, MOST_ADDRESSES, Name},
             target::Target,
-            upstream::{HashOn, Upstream},
+            upstream::{HashOn, Upstream, UpstreamParts},
         },
         config::{Balance, BreakerConfig, MaxInFlight, TargetConfig, UpstreamConfig, UpstreamProtocol},
         domain::path::canonical,
@@ -104,7 +104,7 @@ impl Compiler<'_> {
         };
         for _ in 0..MOST_ADDRESSES {
             match Target::parse(&url, config.weight) {
-                Ok(target) => targets.push(target.as_slot()),
+                Ok(target) => targets.push(target.into_slot()),
                 Err(fault) => {
                     self.fault(format!("{place}.{key}"), fault.detail);
                     return None;
@@ -152,7 +152,8 @@ impl Compiler<'_> {
             }
         }
         let Surroundings { clock, random, started, .. } = self.around;
-        Upstream::new(config, settings, targets, names, is_role, clock, random, *started)
+        let parts = UpstreamParts { settings, targets, names, is_role };
+        Upstream::new(config, parts, clock, random, *started)
     }
 
     fn check_upstream(&mut self, key: &str, config: &UpstreamConfig) {

@@ -18,6 +18,7 @@ fn route(name: &str, pattern: &str) -> Route {
         headers: Vec::new(),
         to: Destination::Upstream(0),
         path: PathRule::Keep,
+        issuers: None,
         auth: RouteAuth::None,
         roles: Vec::new(),
         scopes: Vec::new(),
