@@ -93,3 +93,14 @@ pub(super) struct Call<'a> {
     /// The path as the client asked for it, canonical.
     pub(super) path: &'a str,
 }
+
+impl Call<'_> {
+    /// Whose answers these are: the route's, of the upstream that was chosen where it has several.
+    fn identity(&self) -> [u8; 16] {
+        let mut identity = self.rules.identity;
+        for (at, byte) in self.upstream.name.bytes().enumerate() {
+            identity[at % 16] = identity[at % 16].rotate_left(3) ^ byte;
+        }
+        identity
+    }
+}

@@ -209,7 +209,7 @@ fn keep(
         cache: cache.clone(),
         key: request.key.clone(),
         stored: Stored {
-            route: call.rules.identity,
+            route: call.identity(),
             names,
             digest,
             status: response.status(),

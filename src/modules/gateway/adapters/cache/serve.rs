@@ -139,7 +139,7 @@ pub(super) fn find(call: &Call<'_>, request: &Request) -> Found {
     let mut found = Found { stored: None, digest: [0; 32], known: false };
     let Some(variants) = call.cache.store.get(&request.key) else { return found };
     let mut last: Option<(&[HeaderName], Option<[u8; 32]>)> = None;
-    for stored in variants.iter().filter(|stored| stored.route == call.rules.identity) {
+    for stored in variants.iter().filter(|stored| stored.route == call.identity()) {
         let digest = match last {
             Some((names, digest)) if names == stored.names => digest,
             _ => select::digest(&stored.names, call.outgoing),
@@ -162,7 +162,7 @@ pub(super) fn find(call: &Call<'_>, request: &Request) -> Found {
 pub(super) fn wanted(call: &Call<'_>, request: &Request, found: &Found) -> Wanted {
     Wanted {
         key: request.key.clone(),
-        route: call.rules.identity,
+        route: call.identity(),
         digest: found.digest,
         credentialed: request.asked.credentialed,
     }
