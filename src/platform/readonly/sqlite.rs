@@ -84,7 +84,7 @@ fn object(row: &SqliteRow) -> Result<String, ReadFault> {
             _ if value.is_null() => text.push_str("null"),
             // SQLite has no booleans of its own; the column says that its numbers are.
             "INTEGER" if column.type_info().name() == "BOOLEAN" => {
-                text.push_str(if row.try_get_unchecked(index).map_err(unreadable)? { "true" } else { "false" })
+                text.push_str(if row.try_get_unchecked(index).map_err(unreadable)? { "true" } else { "false" });
             }
             "INTEGER" | "INT8" | "BIGINT" => {
                 let number: i64 = row.try_get_unchecked(index).map_err(unreadable)?;
