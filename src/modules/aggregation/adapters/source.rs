@@ -178,10 +178,10 @@ impl HttpSources {
     /// The whole answer of a source.
     async fn answer(&self, guard: &Guard, asked: Asked<'_>) -> SourceAnswer {
         if let Some(question) = &guard.question {
-            return self.ask(question, guard, asked).await;
+            return Box::pin(self.ask(question, guard, asked)).await;
         }
         if let Some(paging) = &asked.source.paging {
-            return self.pages(paging, guard, asked).await;
+            return Box::pin(self.pages(paging, guard, asked)).await;
         }
         match self.try_all(guard, asked).await {
             Ok(fetched) => judge(asked.source, fetched, self.clock.now()).await,
@@ -251,7 +251,7 @@ impl SourceCaller for HttpSources {
         let (deadline, room) = (started + source.timeout, guard.room);
         let called = self.answer(guard, Asked { source, call, headers, deadline, room });
         let mut answer = match &guard.cache {
-            Some(kept) => Box::pin(self.cache.answer(kept, &upstream, key(source, call, headers), called)).await,
+            Some(kept) => self.cache.answer(kept, &upstream, key(source, call, headers), Box::pin(called)).await,
             None => called.await,
         };
         answer.report.duration = self.clock.monotonic() - started;

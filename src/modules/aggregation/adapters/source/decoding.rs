@@ -15,7 +15,7 @@ pub(super) async fn decoded(headers: &HeaderMap, body: Vec<u8>, limit: usize) ->
     let Some(encoding) = headers.get(header::CONTENT_ENCODING) else { return Some(Ok(body)) };
     match encoding.to_str().map(|encoding| encoding.trim().to_ascii_lowercase()).as_deref() {
         Ok("identity" | "") => Some(Ok(body)),
-        Ok("gzip" | "x-gzip") => Some(unzipped(body, limit).await),
+        Ok("gzip" | "x-gzip") => Some(Box::pin(unzipped(body, limit)).await),
         _ => None,
     }
 }
