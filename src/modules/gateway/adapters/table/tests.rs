@@ -19,6 +19,7 @@ fn route(name: &str, pattern: &str) -> Route {
         to: Destination::Upstream(0),
         path: PathRule::Keep,
         auth: RouteAuth::None,
+        issuers: None,
         roles: Vec::new(),
         scopes: Vec::new(),
         limit: None,
