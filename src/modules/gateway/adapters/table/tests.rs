@@ -20,6 +20,7 @@ fn route(name: &str, pattern: &str) -> Route {
         path: PathRule::Keep,
         issuers: None,
         auth: RouteAuth::None,
+        issuers: None,
         roles: Vec::new(),
         scopes: Vec::new(),
         limit: None,
