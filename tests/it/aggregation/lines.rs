@@ -44,7 +44,8 @@ async fn lines_are_transformed_one_by_one(#[values(AllInOne, Split)] topology: T
         {"op": "set", "field": "m", "value": ".n * 2"}, {"op": "rename", "from": "t", "to": "tag"},
         {"op": "remove", "fields": ["x"]}, {"op": "select", "fields": ["n", "m", "tag"]},
     ]);
-    let lines: String = (0..2000).map(|n| format!("{{\"n\":{n},\"x\":1,\"t\":[\"a\",\"b\"]}}\n")).collect();
+    let line = |n| format!("{{\"n\":{n},\"x\":1,\"t\":[\"a\",\"b\"]}}\n");
+    let lines = (0..2000).map(line).collect::<Vec<_>>().concat();
     let reply = send("", rules(&many) + &lines).await.must_be(200).text();
     let read: Vec<&str> = reply.lines().collect();
     assert_eq!(read.len(), 400);

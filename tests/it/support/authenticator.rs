@@ -58,7 +58,7 @@ impl Authenticator {
         attestation.push(u8::try_from(data.len()).unwrap());
         attestation.extend(data);
         let client = self.client("webauthn.create", options);
-        self.answer(json!({"attestationObject": text(attestation), "clientDataJSON": text(client)}))
+        self.answer(&json!({"attestationObject": text(attestation), "clientDataJSON": text(client)}))
     }
 
     /// What `navigator.credentials.get` gives.
@@ -67,7 +67,7 @@ impl Authenticator {
         let client = self.client("webauthn.get", options);
         let signed = [data.clone(), sha256(&client)].concat();
         let signature = self.key.sign(&SystemRandom::new(), &signed).expect("a signature");
-        self.answer(json!({
+        self.answer(&json!({
             "authenticatorData": text(data),
             "clientDataJSON": text(client),
             "signature": text(signature),
@@ -96,7 +96,7 @@ impl Authenticator {
         said.to_string().into_bytes()
     }
 
-    fn answer(&self, response: Value) -> Value {
+    fn answer(&self, response: &Value) -> Value {
         let id = text(&self.credential);
         json!({"id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": {}})
     }

@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -131,22 +131,18 @@ fn exchange(stream: &mut TcpStream, head: &str) -> Result<bool, String> {
 /// An upstream that answers every request with `200` and a small body, after this pause, on connections that it keeps.
 pub(crate) struct KeptUpstream {
     pub(crate) address: SocketAddr,
-    pub(crate) connections: Arc<AtomicUsize>,
 }
 
 impl KeptUpstream {
     pub(crate) fn start(pause: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let connections = Arc::new(AtomicUsize::new(0));
-        let counted = connections.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                counted.fetch_add(1, Ordering::Relaxed);
                 thread::spawn(move || answer(stream, pause));
             }
         });
-        Self { address, connections }
+        Self { address }
     }
 }
 

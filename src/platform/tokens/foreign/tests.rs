@@ -18,7 +18,7 @@ fn verifier(algorithms: Vec<SigningAlgorithm>) -> (ForeignVerifier, Arc<ManualCl
         algorithms,
         roles_claim: "realm_access.roles".to_owned(),
         scopes_claim: "scope".to_owned(),
-        keys_max_age: Duration::from_secs(60),
+        keys_max_age: Duration::from_mins(1),
     };
     (ForeignVerifier::new(rules, clock.clone()), clock)
 }
@@ -42,7 +42,7 @@ fn claims() -> Value {
     })
 }
 
-fn token(header: Value, claims: &Value) -> String {
+fn token(header: &Value, claims: &Value) -> String {
     let mut full = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
     full.kid = header["kid"].as_str().map(str::to_owned);
     full.typ = header["typ"].as_str().map(str::to_owned);
@@ -50,7 +50,7 @@ fn token(header: Value, claims: &Value) -> String {
 }
 
 fn usual(claims: &Value) -> String {
-    token(json!({"kid": "hs256", "typ": "JWT"}), claims)
+    token(&json!({"kid": "hs256", "typ": "JWT"}), claims)
 }
 
 #[test]
@@ -99,15 +99,15 @@ fn a_wrong_claim_is_refused(#[case] name: &str, #[case] value: Value) {
 #[test]
 fn an_unknown_key_is_told_apart_and_other_headers_are_refused() {
     let (verifier, _) = known();
-    let with = |header: Value| verifier.verify(&token(header, &claims())).unwrap_err();
+    let with = |header: Value| verifier.verify(&token(&header, &claims())).unwrap_err();
     assert_eq!(with(json!({"kid": "new", "typ": "at+jwt"})), ForeignFault::UnknownKey);
     for header in
         [json!({"typ": "JWT"}), json!({"kid": "hs256", "typ": "rt+jwt"}), json!({"kid": "hs256", "typ": "logout+jwt"})]
     {
         assert!(matches!(with(header), ForeignFault::Token(TokenFault::Invalid(_))));
     }
-    verifier.verify(&token(json!({"kid": "hs256"}), &claims())).unwrap();
-    verifier.verify(&token(json!({"kid": "hs256", "typ": "application/at+JWT"}), &claims())).unwrap();
+    verifier.verify(&token(&json!({"kid": "hs256"}), &claims())).unwrap();
+    verifier.verify(&token(&json!({"kid": "hs256", "typ": "application/at+JWT"}), &claims())).unwrap();
 }
 
 #[test]

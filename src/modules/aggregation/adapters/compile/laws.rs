@@ -52,7 +52,7 @@ impl SourceCaller for Fake {
             tokio::task::yield_now().await;
         }
         if self.endless && self.patience[index] % 2 == 1 {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+            tokio::time::sleep(Duration::from_hours(1)).await;
         }
         let mut digest = DefaultHasher::new();
         call.hash(&mut digest);

@@ -156,7 +156,7 @@ mod tests {
             headers,
             body: Bytes::from_static(b"body"),
             freshness: Freshness {
-                lifetime: Duration::from_secs(60),
+                lifetime: Duration::from_mins(1),
                 always_validate: false,
                 must_revalidate: true,
                 while_revalidate: Duration::from_secs(2),

@@ -271,7 +271,7 @@ impl Keep for Filling {
 impl Cache {
     /// Keeps an answer, unless it was invalidated since it was asked for.
     fn keep(self: &Arc<Self>, key: &Arc<str>, stored: &Arc<Stored>, asked: Moment) -> bool {
-        let is_kept = self.store.put(key, &stored, asked);
+        let is_kept = self.store.put(key, stored, asked);
         if is_kept && self.second.is_some() {
             let (cache, key, stored) = (self.clone(), key.clone(), stored.clone());
             actix_web::rt::spawn(async move {

@@ -18,7 +18,6 @@ fn route(name: &str, pattern: &str) -> Route {
         headers: Vec::new(),
         to: Destination::Upstream(0),
         path: PathRule::Keep,
-        issuers: None,
         auth: RouteAuth::None,
         issuers: None,
         roles: Vec::new(),

@@ -100,9 +100,12 @@ async fn what_changes_something_invalidates_what_is_kept() {
         ("OPTIONS", "200 OK", false),
         ("QUERY", "200 OK", false),
     ] {
-        let upstream = origin(move |head, number| match head.starts_with("GET") {
-            true => ("cache-control: max-age=60\r\n".to_owned(), number.to_string()),
-            false => (format!("status {status}\r\nlocation: /u/made?a=1\r\ncontent-location: at\r\n"), String::new()),
+        let upstream = origin(move |head, number| {
+            if head.starts_with("GET") {
+                ("cache-control: max-age=60\r\n".to_owned(), number.to_string())
+            } else {
+                (format!("status {status}\r\nlocation: /u/made?a=1\r\ncontent-location: at\r\n"), String::new())
+            }
         });
         let front = cached(&upstream, "{}").await;
         for path in ["/u/x", "/u/made?a=1", "/u/at", "/u/other"] {

@@ -6,9 +6,10 @@ use super::*;
 fn validating(first: &'static str, told: &'static str) -> Upstream {
     origin(move |head, number| {
         let knows = head.contains("if-none-match: \"a\"") || head.contains("if-modified-since: Wed, 01 Jan 2020");
-        match knows {
-            true => (format!("status 304 Same\r\n{told}"), String::new()),
-            false => (first.to_owned(), number.to_string()),
+        if knows {
+            (format!("status 304 Same\r\n{told}"), String::new())
+        } else {
+            (first.to_owned(), number.to_string())
         }
     })
 }
@@ -100,12 +101,12 @@ async fn a_clients_condition_is_not_the_caches() {
 
 #[actix_web::test]
 async fn conditions_and_ranges_without_anything_kept_pass_through() {
-    let upstream = origin(|head, _| match head.contains("range:") {
-        true => (
-            "status 206 Part\r\ncontent-range: bytes 0-0/9\r\ncache-control: max-age=60\r\n".to_owned(),
-            "1".to_owned(),
-        ),
-        false => ("status 304 Same\r\ncache-control: max-age=60\r\n".to_owned(), String::new()),
+    let upstream = origin(|head, _| {
+        if head.contains("range:") {
+            let part = "status 206 Part\r\ncontent-range: bytes 0-0/9\r\ncache-control: max-age=60\r\n";
+            return (part.to_owned(), "1".to_owned());
+        }
+        ("status 304 Same\r\ncache-control: max-age=60\r\n".to_owned(), String::new())
     });
     let front = cached(&upstream, "{ ttl = '1m' }").await;
     for (condition, status) in [("range: bytes=0-0", 206), ("if-none-match: \"x\"", 304)] {

@@ -17,11 +17,14 @@ use crate::{
     modules::gateway::config::RateLimitConfig,
 };
 
+/// The counts of one key: which fifteenth, how many.
+type Slots = Vec<(u32, u64)>;
+
 /// What Redis does with the script, in memory.
 struct Fake {
     clock: Arc<ManualClock>,
     started: std::time::Instant,
-    slots: Mutex<HashMap<[u8; 16], Vec<(u32, u64)>>>,
+    slots: Mutex<HashMap<[u8; 16], Slots>>,
     there: AtomicBool,
     asked: AtomicUsize,
 }
