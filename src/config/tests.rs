@@ -63,7 +63,7 @@ timeout = "5 seconds"
     assert_snapshot!(faults.unwrap_err(), @r#"
     config.toml:2:1: server.porrt: unknown key, did you mean `port`? expected one of `host`, `port`, `workers`, `drain`, `shutdown_timeout`, `body_limit`, `head_timeout`, `trusted_proxies`, `tls`, `docs`, `operations`
     config.toml:3:1: server.workers: expected a whole number, at least 0, found "many"
-    config.toml:9:1: gateway.routes[0].upstrem: unknown key, did you mean `upstream`? expected one of `name`, `path`, `methods`, `hosts`, `headers`, `upstream`, `split`, `sticky`, `mirror`, `strip_prefix`, `rewrite`, `auth`, `roles`, `scopes`, `rate_limit`, `timeout`, `body_limit`, `upgrade`, `cache`, `request_schema`, `deprecated`, `compression`, `request_headers`, `response_headers`
+    config.toml:9:1: gateway.routes[0].upstrem: unknown key, did you mean `upstream`? expected one of `name`, `path`, `methods`, `hosts`, `headers`, `upstream`, `split`, `sticky`, `mirror`, `strip_prefix`, `rewrite`, `auth`, `issuers`, `roles`, `scopes`, `rate_limit`, `timeout`, `body_limit`, `upgrade`, `cache`, `request_schema`, `deprecated`, `compression`, `request_headers`, `response_headers`
     config.toml:10:1: gateway.routes[0].timeout: expected a duration such as "250ms", "30s", "15m", "12h" or "7d", found "5 seconds"
     "#);
 }

@@ -4,7 +4,7 @@ use super::key::Key;
 
 /// What the documented configuration holds beyond this version, in place of list positions `[]`. A key is refused with
 /// these words instead of being called misspelt.
-const NOT_YET: [&str; 18] = [
+const NOT_YET: [&str; 15] = [
     "events",
     "telemetry",
     "database.replicas",
@@ -20,9 +20,6 @@ const NOT_YET: [&str; 18] = [
     "storage",
     "analysis",
     "analytics",
-    "aggregation.sources[].retry",
-    "aggregation.sources[].breaker",
-    "aggregation.sources[].cache",
 ];
 
 /// Plain variables of later versions. They may be set for other programs, so they are only worth a warning.

@@ -1,18 +1,24 @@
 //! Processes of one installation know each other by their secret.
 
+use std::time::Duration;
+
 use reqwest::Method;
 
-use crate::support::{Store::Sqlite, TestApp, Topology::Split};
+use crate::support::{Store::Sqlite, TestApp, Topology::Split, eventually};
 
 const SECRET: &str =
     "[services]\nsecret = \"the same thirty-two bytes for all of them\"\n[gateway]\nrate_limit = false\n";
 
-/// The client addresses in the log of `auth`, for a path.
-fn addresses(app: &mut TestApp, path: &str) -> Vec<String> {
-    let log = app.process("auth").log();
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let lines = lines.filter(|line| line["event"] == "request" && line["path"] == path);
-    lines.map(|line| line["client_ip"].as_str().unwrap().to_owned()).collect()
+/// The client addresses in the log of `auth`, for a path. A line may come a little after its answer.
+async fn addresses(app: &mut TestApp, path: &str) -> Vec<String> {
+    let mut told = || {
+        let log = app.process("auth").log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let lines = lines.filter(|line| line["event"] == "request" && line["path"] == path);
+        let addresses: Vec<_> = lines.map(|line| line["client_ip"].as_str().unwrap().to_owned()).collect();
+        (!addresses.is_empty()).then_some(addresses)
+    };
+    eventually(Duration::from_secs(3), async || told()).await.unwrap_or_default()
 }
 
 #[tokio::test]
@@ -36,8 +42,8 @@ async fn a_stranger_is_no_sibling() {
     told(app.get("/auth/me")).await.must_be(401);
     told(app.call_role("auth", Method::GET, "/auth/sessions")).await.must_be(401);
     let own = app.url.trim_start_matches("http://").split(':').next().unwrap().to_owned();
-    assert_eq!(addresses(&mut app, "/auth/me"), ["192.0.2.77"]);
-    let seen = addresses(&mut app, "/auth/sessions");
+    assert_eq!(addresses(&mut app, "/auth/me").await, ["192.0.2.77"]);
+    let seen = addresses(&mut app, "/auth/sessions").await;
     assert!(seen.len() == 1 && seen[0] != "192.0.2.77", "{seen:?} beside {own}");
 }
 
@@ -54,7 +60,7 @@ async fn a_secret_changes_without_a_pause() {
     for role in ["auth", "gateway"] {
         app.process(role).kill_dash_nine();
         app.process(role).start();
-        app.process(role).ready(std::time::Duration::from_secs(20)).await;
+        app.process(role).ready(Duration::from_secs(20)).await;
         app.get("/auth/me").bearer(&token).send().await.must_be(200);
         app.get("/api/data/sources").bearer(&token).send().await.must_be(200);
     }

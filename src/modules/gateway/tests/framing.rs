@@ -167,7 +167,10 @@ async fn ambiguous_requests_are_refused() {
 
 #[actix_web::test]
 async fn what_can_be_read_in_one_way_is_passed_on_as_such() {
-    let upstream = Upstream::ok("x");
+    // It knows no bodies: the end of one looks like a head, and gets no answer.
+    let upstream = Upstream::new(|head, stream| {
+        !head.contains(" HTTP/1.1\r\n") || stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx").is_ok()
+    });
     let front = front(&config(&one_upstream(upstream.address, "", ""))).await;
     let end = "GET /u/end HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     for (what, bytes, paths) in [
