@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::Config,
     kernel::{SettingFault, StartError},
-    platform::{http::listener::Listening, tls::ServerTls},
+    platform::tls::ServerTls,
 };
 #[cfg(feature = "gateway")]
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     modules::gateway::{
         Gateway, GatewayParts, Instances, Placement, Reload, ReloadFault, Reloaded, RoleRoute, front_door,
     },
+    platform::http::listener::Listening,
 };
 
 /// The role as this process has it.

@@ -62,11 +62,10 @@ pub(crate) use ports::{
     CeremonyFault, Changed, Claim, ClientGrantRepository, ClientKeys, ClientRepository, CommonPasswords, Confirmation,
     ConsentRepository, DeviceGrantRepository, EmailProof, Enrolment, FactorNotice, Held, HeldEntry, Hold, IdGrant,
     IdHint, IdempotencyStore, InteractionRepository, KeptAnswer, KeptTotp, KeyCustodian, KeyRotation, KeyStanding,
-    Mail, MailCarrier, Mailer, Notice, OneTimePasswords, Outbox, PasskeyCeremonies, PasskeyHolder, PasskeyKept,
-    PasskeyRepository, PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RegistrationMails,
-    RemovedRole, RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole,
-    SecondFactorRepository, SessionRepository, TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository,
-    Verdict,
+    Mail, MailCarrier, Mailer, Notice, OneTimePasswords, Outbox, PasskeyCeremonies, PasskeyKept, PasskeyRepository,
+    PasswordChange, PasswordHasher, PortError, RefreshGrant, Registered, RegistrationMails, RemovedRole,
+    RevocationFeed, RevocationSink, RevokedSession, RoleRepository, Rotation, SavedRole, SecondFactorRepository,
+    SessionRepository, TokenSigner, UserDirectory, UserFilter, UserImportStore, UserRepository, Verdict,
 };
 pub(crate) use profile::{Profile, view_of};
 pub(crate) use refresh::Refresh;

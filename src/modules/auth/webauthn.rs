@@ -11,9 +11,9 @@ use webauthn_rs::prelude::{
 };
 
 use super::{
-    application::{CeremonyFault, PasskeyCeremonies, PasskeyHolder, PortError},
+    application::{CeremonyFault, PasskeyCeremonies, PortError},
     config::AuthConfig,
-    domain::{Passkey, PasskeyCredential},
+    domain::{DisplayName, Passkey, PasskeyCredential, User},
 };
 
 /// The ceremonies of one relying party: the issuer's host.
@@ -32,14 +32,14 @@ impl Ceremonies {
 }
 
 impl PasskeyCeremonies for Ceremonies {
-    fn begin_registration(&self, holder: PasskeyHolder<'_>, known: &[Passkey]) -> Result<(Value, String), PortError> {
+    fn begin_registration(&self, user: &User, known: &[Passkey]) -> Result<(Value, String), PortError> {
         let known =
             known.iter().map(|passkey| read::<Kept>(&passkey.credential.kept).map(|kept| kept.cred_id().clone()));
         let known = known.collect::<Result<Vec<_>, _>>()?;
         let begun = self.0.start_passkey_registration(
-            holder.id.0,
-            holder.email.as_str(),
-            holder.display_name,
+            user.id.0,
+            user.email.as_str(),
+            user.display_name.as_ref().map_or(user.email.as_str(), DisplayName::as_str),
             (!known.is_empty()).then_some(known),
         );
         let (options, state) = begun.map_err(|error| PortError::Internal(error.to_string()))?;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    AttemptLimiter, Audit, Failure, Mail, Mailer, Notice, PasskeyCeremonies, PasskeyHolder, PasskeyKept,
-    PasskeyRepository, Settings, UserRepository, oauth::Interactions,
+    AttemptLimiter, Audit, Failure, Mail, Mailer, Notice, PasskeyCeremonies, PasskeyKept, PasskeyRepository, Settings,
+    UserRepository, oauth::Interactions,
 };
 use crate::{
     kernel::{Clock, FieldFault, Page, PageRequest, PasskeyId, Random, SessionId, UserId},
@@ -63,9 +63,7 @@ impl Passkeys {
         if known.len() >= self.most as usize {
             return Err(Failure::TooManyPasskeys(self.most));
         }
-        let display_name = user.display_name.as_ref().map_or(user.email.as_str(), DisplayName::as_str);
-        let holder = PasskeyHolder { id: user.id, email: &user.email, display_name };
-        let (options, begun) = self.ceremonies.begin_registration(holder, &known)?;
+        let (options, begun) = self.ceremonies.begin_registration(&user, &known)?;
         let challenge = options.get("challenge").and_then(Value::as_str);
         let challenge = challenge.ok_or_else(|| Failure::Internal("a ceremony without a challenge".to_owned()))?;
         let waiting = Registration { user: owner, session, begun };

@@ -47,7 +47,7 @@ pub(crate) use idempotency::{Begun, Claim, IdempotencyStore, KeptAnswer};
 pub(crate) use interactions::InteractionRepository;
 pub(crate) use notices::Notice;
 pub(crate) use outbox::{CarryFault, HeldEntry, Hold, MailCarrier, Mailer, Outbox};
-pub(crate) use passkeys::{CeremonyFault, PasskeyCeremonies, PasskeyHolder, PasskeyKept, PasskeyRepository};
+pub(crate) use passkeys::{CeremonyFault, PasskeyCeremonies, PasskeyKept, PasskeyRepository};
 pub(crate) use passwords::{BreachList, CommonPasswords};
 pub(crate) use revocation_feed::RevocationFeed;
 pub(crate) use roles::{RemovedRole, RoleRepository, SavedRole};

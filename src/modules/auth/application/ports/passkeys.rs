@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::PortError;
 use crate::{
     kernel::{Page, PageRequest, PasskeyId, UserId},
-    modules::auth::domain::{Email, Passkey, PasskeyCredential},
+    modules::auth::domain::{Passkey, PasskeyCredential, User},
 };
 
 /// What became of a passkey that was to be kept.
@@ -46,17 +46,6 @@ pub(crate) trait PasskeyRepository: Send + Sync {
     async fn remove_passkey(&self, user: UserId, id: PasskeyId) -> Result<bool, PortError>;
 }
 
-/// For whom a passkey is made.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PasskeyHolder<'a> {
-    /// The user.
-    pub(crate) id: UserId,
-    /// What the device shows to tell accounts apart.
-    pub(crate) email: &'a Email,
-    /// What the device calls the user.
-    pub(crate) display_name: &'a str,
-}
-
 /// Why a device's answer is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CeremonyFault {
@@ -69,9 +58,9 @@ pub(crate) enum CeremonyFault {
 /// Asks devices for passkeys and checks their answers (Web Authentication, level 3), all of them with user verification.
 /// Nothing is remembered here: what a ceremony needs to know at its end is the text beside the options.
 pub(crate) trait PasskeyCeremonies: Send + Sync {
-    /// The options for a new passkey (`PublicKeyCredentialCreationOptionsJSON`), with a challenge of at least 128 random
+    /// The options for a new passkey of a user (`PublicKeyCredentialCreationOptionsJSON`), with a challenge of at least 128 random
     /// bits, and what the end needs to know. None of `known` may be made anew.
-    fn begin_registration(&self, holder: PasskeyHolder<'_>, known: &[Passkey]) -> Result<(Value, String), PortError>;
+    fn begin_registration(&self, user: &User, known: &[Passkey]) -> Result<(Value, String), PortError>;
     /// The challenge that a device's answer says it answers to; `None` when it is no such answer.
     fn challenge_of(&self, answer: &Value) -> Option<String>;
     /// The new passkey.
