@@ -10,6 +10,8 @@ pub mod demo;
 mod gateway;
 mod openapi;
 mod process;
+#[cfg(feature = "redis")]
+mod redis;
 mod reload;
 mod remote;
 mod roles;

@@ -83,15 +83,8 @@ fn databases(config: &Config) -> Vec<AskedDatabase> {
 #[cfg(feature = "aggregation")]
 fn values(shared: &Shared) -> Result<Option<Arc<dyn SharedValues>>, StartError> {
     #[cfg(feature = "redis")]
-    if let Some(redis) = &shared.config.redis {
-        let settings = crate::platform::redis::RedisSettings {
-            url: redis.url.clone(),
-            prefix: redis.prefix.clone(),
-            connect_timeout: redis.connect_timeout.get(),
-            response_timeout: redis.response_timeout.get(),
-        };
-        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
-        let values = crate::platform::redis::RedisValues::start(&settings, "source").map_err(wrong)?;
+    if let Some(settings) = super::redis::settings(shared) {
+        let values = crate::platform::redis::RedisValues::start(&settings, "source").map_err(super::redis::wrong)?;
         return Ok(Some(Arc::new(values)));
     }
     let _ = shared;

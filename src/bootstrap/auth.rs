@@ -15,15 +15,8 @@ use crate::{kernel::StartError, modules::auth::api::AuthApi, platform::http::Hea
 #[cfg(feature = "auth")]
 fn bell(shared: &Shared) -> Result<Arc<dyn Bell>, StartError> {
     #[cfg(feature = "redis")]
-    if let Some(redis) = &shared.config.redis {
-        let settings = crate::platform::redis::RedisSettings {
-            url: redis.url.clone(),
-            prefix: redis.prefix.clone(),
-            connect_timeout: redis.connect_timeout.get(),
-            response_timeout: redis.response_timeout.get(),
-        };
-        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
-        return Ok(Arc::new(crate::platform::redis::RedisBell::start(&settings).map_err(wrong)?));
+    if let Some(settings) = super::redis::settings(shared) {
+        return Ok(Arc::new(crate::platform::redis::RedisBell::start(&settings).map_err(super::redis::wrong)?));
     }
     let _ = shared;
     Ok(Arc::new(LocalBell::default()))

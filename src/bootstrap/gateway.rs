@@ -141,15 +141,8 @@ impl Reload for ByAdministration {
 #[cfg(feature = "gateway")]
 fn shared_cache(shared: &Shared) -> Result<Option<Arc<dyn crate::platform::shared_cache::SharedCache>>, StartError> {
     #[cfg(feature = "redis")]
-    if let Some(redis) = &shared.config.redis {
-        let settings = crate::platform::redis::RedisSettings {
-            url: redis.url.clone(),
-            prefix: redis.prefix.clone(),
-            connect_timeout: redis.connect_timeout.get(),
-            response_timeout: redis.response_timeout.get(),
-        };
-        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
-        let cache = crate::platform::redis::RedisSharedCache::start(&settings).map_err(wrong)?;
+    if let Some(settings) = super::redis::settings(shared) {
+        let cache = crate::platform::redis::RedisSharedCache::start(&settings).map_err(super::redis::wrong)?;
         return Ok(Some(Arc::new(cache)));
     }
     let _ = shared;
@@ -169,17 +162,10 @@ pub(super) fn role_routes(config: &Config, is_local: impl Fn(Role) -> bool) -> V
 #[cfg_attr(not(feature = "redis"), expect(clippy::unnecessary_wraps, reason = "fails only with Redis"))]
 fn instances(shared: &Shared) -> Result<Instances, StartError> {
     #[cfg(feature = "redis")]
-    if let Some(redis) = &shared.config.redis {
-        let settings = crate::platform::redis::RedisSettings {
-            url: redis.url.clone(),
-            prefix: redis.prefix.clone(),
-            connect_timeout: redis.connect_timeout.get(),
-            response_timeout: redis.response_timeout.get(),
-        };
-        let wrong = |error| StartError::Failed(format!("redis.url: {error}"));
-        let counts = crate::platform::redis::RedisCounts::start(&settings).map_err(wrong)?;
+    if let Some(settings) = super::redis::settings(shared) {
+        let counts = crate::platform::redis::RedisCounts::start(&settings).map_err(super::redis::wrong)?;
         let breakers = crate::platform::redis::RedisBreakers::start(&settings, &shared.clock, &*shared.random);
-        let breakers = breakers.map_err(wrong)?;
+        let breakers = breakers.map_err(super::redis::wrong)?;
         return Ok(Instances { counts: Some(Arc::new(counts)), breakers: Some(Arc::new(breakers)) });
     }
     let _ = shared;
