@@ -1,6 +1,7 @@
 //! Faults: processes that die, processes that are asked to end, peers that are gone.
 
 mod crash;
+mod large_bodies;
 mod mails;
 mod postgres;
 mod refresh;

@@ -1,5 +1,6 @@
 //! The front door, from outside.
 
+mod balancing;
 mod broken_upstreams;
 mod cache;
 mod framing;
@@ -8,6 +9,7 @@ mod limits;
 mod paths;
 mod policies;
 mod reload;
+mod routing;
 mod shared_breakers;
 mod shared_limits;
 mod streaming;

@@ -3,6 +3,7 @@
 mod connections;
 mod documentation;
 mod health;
+mod listeners;
 mod logs;
 mod metrics;
 mod probes;

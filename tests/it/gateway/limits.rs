@@ -107,3 +107,73 @@ async fn the_limit_can_be_set_by_a_plain_variable() {
     }
     app.get("/.well-known/jwks.json").send().await.problem(429, "rate-limited");
 }
+
+/// An upstream with a limited route, and what an administrator says of the limit.
+async fn limited(rule: &str) -> (Backend, TestApp) {
+    let backend = Backend::answering(&serde_json::json!({"ok": true})).await;
+    let settings = super::upstream(&backend.url(), "", &format!("rate_limit = {rule}"));
+    let app = TestApp::simple().settings(&settings).start().await;
+    (backend, app)
+}
+
+#[tokio::test]
+async fn an_ipv6_client_is_its_network() {
+    let (_backend, app) = limited("{ limit = \"2/minute\", per = \"ip\" }").await;
+    let from = |address: &str| app.get("/u/a").header("x-forwarded-for", address).send();
+    from("2001:db8:0:1::1").await.must_be(200);
+    from("2001:db8:0:1:ffff::2").await.must_be(200);
+    from("2001:db8:0:1:abcd::3").await.problem(429, "rate-limited");
+    from("2001:db8:0:2::1").await.must_be(200);
+}
+
+#[tokio::test]
+async fn a_limit_may_go_by_a_header() {
+    let (_backend, app) = limited("{ limit = \"2/minute\", per = \"header:x-tenant\" }").await;
+    let of = |tenant: &str| app.get("/u/a").header("x-tenant", tenant).send();
+    for tenant in ["one", "two"] {
+        of(tenant).await.must_be(200);
+        of(tenant).await.must_be(200);
+        of(tenant).await.problem(429, "rate-limited");
+    }
+    // Whoever leaves it out is counted by the address.
+    app.get("/u/a").send().await.must_be(200);
+    app.get("/u/a").send().await.must_be(200);
+    app.get("/u/a").send().await.problem(429, "rate-limited");
+}
+
+#[tokio::test]
+async fn every_api_key_may_have_a_count_of_its_own() {
+    let backend = Backend::answering(&serde_json::json!({"ok": true})).await;
+    let route = "auth = \"required\"\nrate_limit = { limit = \"3/minute\", per = \"api_key\" }";
+    let app = TestApp::simple().settings(&super::upstream(&backend.url(), "", route)).start().await;
+    let session = app.session_of("ada@example.org").await;
+    for name in ["one", "two"] {
+        let body = serde_json::json!({"name": name, "scopes": []});
+        let made = app.post("/auth/api-keys").bearer(&session.access_token).json(&body).send().await.must_be(201);
+        let key = made.json()["key"].as_str().unwrap().to_owned();
+        let call = || app.get("/u/a").header("x-api-key", &key).send();
+        for _ in 0..3 {
+            call().await.must_be(200);
+        }
+        call().await.problem(429, "rate-limited");
+    }
+}
+
+#[tokio::test]
+async fn a_pace_smooths_what_a_limit_lets_through() {
+    let (backend, app) = limited("{ limit = \"1000/hour\", per = \"route\", pace = \"2/second\" }").await;
+    let begun = std::time::Instant::now();
+    let mut passed = 0;
+    while begun.elapsed() < std::time::Duration::from_secs(3) {
+        let reply = app.get("/u/a").send().await;
+        if reply.status == 200 {
+            passed += 1;
+        } else {
+            reply.problem(429, "rate-limited");
+            assert_eq!(reply.header("retry-after"), Some("1"));
+        }
+    }
+    // Two a second, and what may come at once in the beginning.
+    assert!((5..=9).contains(&passed), "{passed} passed in {:?}", begun.elapsed());
+    assert_eq!(backend.requests().await.len(), passed);
+}

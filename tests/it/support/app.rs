@@ -51,12 +51,22 @@ impl AppBuilder {
         self.start_at(places).await
     }
 
+    /// Starts one whose readiness is told at another address than the front door's.
+    pub(crate) async fn start_at_operations(self, url: &str) -> TestApp {
+        let url = url.to_owned();
+        self.start_with(&[("all", None, 8000)], Some(url)).await
+    }
+
     /// Starts the same all-in-one application twice, at the same moment and on the same database.
     pub(crate) async fn start_twins(self) -> TestApp {
         self.start_at(&[("all", None, 8000), ("twin", None, 8001)]).await
     }
 
     async fn start_at(self, places: &[(&'static str, Option<&str>, u16)]) -> TestApp {
+        self.start_with(places, None).await
+    }
+
+    async fn start_with(self, places: &[(&'static str, Option<&str>, u16)], operations: Option<String>) -> TestApp {
         let directory = tempfile::Builder::new().prefix("vestibule-it-").tempdir().expect("a temporary directory");
         let database = Database::create(self.store, directory.path());
         let host = free_host();
@@ -74,8 +84,8 @@ impl AppBuilder {
                 arguments.extend(["--port".to_owned(), port.to_string()]);
             }
             arguments.extend(["--config", "harness.toml", "--config", "test.toml"].map(str::to_owned));
-            Process::new(name, format!("http://{host}:{port}"), directory.path(), arguments)
-                .with_environment(&self.environment)
+            let told_at = operations.clone().unwrap_or_else(|| format!("http://{host}:{port}"));
+            Process::new(name, told_at, directory.path(), arguments).with_environment(&self.environment)
         });
         let processes = processes.collect();
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());

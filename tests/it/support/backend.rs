@@ -25,6 +25,11 @@ impl Backend {
         Mock::given(any()).respond_with(template).mount(&self.0).await;
     }
 
+    /// Forgets what it was told to answer, and what it was asked.
+    pub(crate) async fn forget(&self) {
+        self.0.reset().await;
+    }
+
     /// `http://host:port`.
     pub(crate) fn url(&self) -> String {
         self.0.uri()
