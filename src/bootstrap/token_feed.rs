@@ -86,7 +86,7 @@ impl TokenFeed {
 
     async fn refresh_revocations(&mut self) -> Result<(), AuthError> {
         // What was revoked before the question is in the answer; what comes after it is not promised.
-        let asked_at = self.clock.now();
+        let asked_at = self.clock.monotonic();
         let feed = in_time(self.auth.revocations(self.cursor.clone(), WAIT)).await?;
         self.verifier.revocations().add(feed.sessions);
         self.verifier.revocations().complete(asked_at);

@@ -27,3 +27,5 @@ mod sessions;
 mod signing_keys;
 mod tokens;
 mod twins;
+
+pub(crate) use mfa::Enrolled;

@@ -1,5 +1,6 @@
 //! Faults: processes that die, processes that are asked to end, peers that are gone.
 
+mod clock;
 mod crash;
 mod large_bodies;
 mod mails;

@@ -19,7 +19,7 @@ mod redis;
 mod relying_party;
 mod visitor;
 
-pub(crate) use app::TestApp;
+pub(crate) use app::{AppBuilder, TestApp};
 #[cfg(feature = "passkeys")]
 pub(crate) use authenticator::Authenticator;
 pub(crate) use backend::Backend;

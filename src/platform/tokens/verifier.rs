@@ -101,9 +101,9 @@ impl TokenVerifier {
     pub fn new(rules: TokenRules, clock: Arc<dyn Clock>) -> Self {
         Self {
             rules,
+            revocations: RevocationSet::new(clock.clone()),
             clock,
             keys: ArcSwap::default(),
-            revocations: RevocationSet::default(),
             verified: Cache::new(REMEMBERED_TOKENS),
         }
     }
@@ -126,7 +126,7 @@ impl TokenVerifier {
 
     /// Whether tokens can be judged now.
     pub fn is_ready(&self) -> bool {
-        self.has_keys() && self.revocations.is_fresh(self.clock.now(), self.rules.revocation_max_staleness)
+        self.has_keys() && self.revocations.is_fresh(self.rules.revocation_max_staleness)
     }
 
     /// Whether this very token was verified before; costs no cryptography.
@@ -154,7 +154,7 @@ impl TokenVerifier {
         if principal.expires_at <= now {
             return Err(TokenFault::Invalid("the token has expired"));
         }
-        if !self.revocations.is_fresh(now, self.rules.revocation_max_staleness) {
+        if !self.revocations.is_fresh(self.rules.revocation_max_staleness) {
             return Err(TokenFault::RevocationsStale);
         }
         if self.revocations.contains(principal.session_id) {

@@ -14,16 +14,16 @@ use crate::support::{
 };
 
 /// Someone with an authenticator.
-pub(super) struct Enrolled {
-    pub(super) user: User,
-    pub(super) session: Session,
+pub(crate) struct Enrolled {
+    pub(crate) user: User,
+    pub(crate) session: Session,
     authenticator: Totp,
-    pub(super) recovery_codes: Vec<String>,
+    pub(crate) recovery_codes: Vec<String>,
 }
 
 impl Enrolled {
     /// Registers, logs in and puts a second factor on the account.
-    pub(super) async fn new(app: &TestApp, email: &str) -> Self {
+    pub(crate) async fn new(app: &TestApp, email: &str) -> Self {
         let user = app.register(email).await;
         let session = app.login(&user).await;
         let begun = app.post("/auth/mfa/totp").bearer(&session.access_token).send().await.must_be(200).json();
@@ -38,12 +38,12 @@ impl Enrolled {
     }
 
     /// The code after the one that confirmed: good until the clock is two steps on.
-    fn next_code(&self) -> String {
+    pub(crate) fn next_code(&self) -> String {
         let now = self.authenticator.next_step_current();
         self.authenticator.generate(now).to_string()
     }
 
-    async fn log_in(&self, app: &TestApp, code: Option<&str>) -> Reply {
+    pub(crate) async fn log_in(&self, app: &TestApp, code: Option<&str>) -> Reply {
         let mut body = json!({"email": self.user.email, "password": self.user.password});
         if let Some(code) = code {
             body["code"] = json!(code);

@@ -48,7 +48,8 @@ impl AuthApi for ServeVerifiers {
         // The count first: what is revoked while the store is asked makes the next call answer at once.
         let seen = *heard.borrow();
         let now = self.clock.now();
-        let since = after.map(|(at, _)| at - OVERLAP);
+        // A moment that is still to come was told before the clock was set back: what was revoked since lies before it.
+        let since = after.filter(|(at, _)| *at <= now).map(|(at, _)| at - OVERLAP);
         let mut sessions = self.sessions.revoked(since, now).await.map_err(Failure::from)?;
         // Nobody remembers a key for longer, so that older news of keys is none.
         let keys_since = (now - RECALLED).max(since.unwrap_or(DateTime::<Utc>::MIN_UTC));

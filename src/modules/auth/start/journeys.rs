@@ -7,6 +7,7 @@ mod lockout;
 mod passwords;
 mod second_factor;
 mod users;
+mod verifiers;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -172,7 +173,7 @@ impl TestAuth {
             keys = keys.with_shared_secret(secret.as_bytes());
         }
         verifier.set_keys(keys);
-        verifier.revocations().complete(clock.now());
+        verifier.revocations().complete(clock.monotonic());
         Self { auth, verifier, clock, folder }
     }
 
@@ -188,7 +189,7 @@ impl TestAuth {
     }
 
     async fn send(&self, request: TestRequest) -> Answer {
-        self.verifier.revocations().complete(self.clock.now());
+        self.verifier.revocations().complete(self.clock.monotonic());
         let app = App::new().app_data(self.verifier.clone()).configure(self.auth.routes());
         let app = init_service(app).await;
         match try_call_service(&app, request.to_request()).await {

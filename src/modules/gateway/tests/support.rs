@@ -73,7 +73,7 @@ fn verifier() -> Arc<TokenVerifier> {
     };
     let verifier = TokenVerifier::new(rules, Arc::new(SystemClock));
     verifier.set_keys(KeyRing::default().with_shared_secret(SECRET));
-    verifier.revocations().complete(crate::kernel::Clock::now(&SystemClock));
+    verifier.revocations().complete(crate::kernel::Clock::monotonic(&SystemClock));
     Arc::new(verifier)
 }
 

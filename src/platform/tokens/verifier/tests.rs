@@ -34,7 +34,7 @@ impl Issuer {
         };
         let verifier = TokenVerifier::new(rules, clock.clone());
         verifier.set_keys(KeyRing::from_jwks(&jwks(&key)).unwrap().with_shared_secret(SECRET));
-        verifier.revocations().complete(clock.now());
+        verifier.revocations().complete(clock.monotonic());
         Self { key, clock, verifier }
     }
 
@@ -180,7 +180,7 @@ fn a_token_ends_with_its_time_even_when_it_is_remembered() {
     let token = issuer.token();
     issuer.verifier.verify(&token).unwrap();
     issuer.clock.advance(Duration::from_mins(10));
-    issuer.verifier.revocations().complete(issuer.clock.now());
+    issuer.verifier.revocations().complete(issuer.clock.monotonic());
     assert_eq!(issuer.refusal(&token), "the token has expired");
 }
 
@@ -191,6 +191,28 @@ fn a_revoked_session_is_refused_even_when_its_token_is_remembered() {
     issuer.verifier.verify(&token).unwrap();
     issuer.verifier.revocations().add([(SESSION.parse().unwrap(), issuer.clock.now() + Duration::from_mins(10))]);
     assert_eq!(issuer.refusal(&token), "the token was revoked");
+}
+
+#[test]
+fn a_clock_that_is_set_changes_nothing_about_revocations() {
+    for jump in [chrono::TimeDelta::hours(2), chrono::TimeDelta::hours(-2)] {
+        let issuer = Issuer::new();
+        let (revoked, living) = (SESSION.parse().unwrap(), "018bcfe5-6800-7000-8000-000000000009".parse().unwrap());
+        issuer.verifier.revocations().add([(revoked, issuer.clock.now() + Duration::from_mins(10))]);
+        issuer.clock.jump(jump);
+        assert!(issuer.verifier.is_ready(), "{jump}: what was known a moment ago is not old");
+        issuer.verifier.revocations().complete(issuer.clock.monotonic());
+        assert!(
+            issuer.verifier.revocations().contains(revoked),
+            "{jump}: it may be set back, and the token live again"
+        );
+        assert!(!issuer.verifier.revocations().contains(living));
+        issuer.clock.advance(Duration::from_secs(31));
+        assert!(!issuer.verifier.is_ready(), "{jump}: what is not renewed grows old");
+        issuer.clock.advance(Duration::from_mins(10));
+        issuer.verifier.revocations().complete(issuer.clock.monotonic());
+        assert!(!issuer.verifier.revocations().contains(revoked), "{jump}: its tokens have expired");
+    }
 }
 
 #[test]
