@@ -1,7 +1,7 @@
 //! One process: the roles it plays, started, served, stopped.
 
 use std::sync::{
-    Arc,
+    Arc, LazyLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -20,7 +20,7 @@ use crate::{
         http::{
             HealthProbe,
             api_keys::{ApiKeySource, ApiKeys},
-            operations::Operations,
+            operations::{OnDemand, Operations},
         },
         random::SystemRandom,
         siblings::{SiblingSigner, SiblingVerifier},
@@ -112,11 +112,7 @@ impl Process {
             draining: draining.clone(),
             metrics,
             log: options.log,
-            openapi: if shared.config.server.docs {
-                Some(openapi::document(&shared.roles, &shared.config))
-            } else {
-                None
-            },
+            openapi: shared.config.server.docs.then(|| described(&shared)),
             problems: super::checks::problems(),
             clock: shared.clock.clone(),
         });
@@ -167,6 +163,12 @@ async fn start_token_feed(shared: &Shared, auth: &auth::Placed) -> JoinHandle<()
         tracing::warn!(event = "token_feed_waiting", %error);
     }
     tokio::spawn(feed.run())
+}
+
+/// The OpenAPI document. It is large, and few ask for it.
+fn described(shared: &Shared) -> OnDemand {
+    let (roles, config) = (shared.roles.clone(), shared.config.clone());
+    LazyLock::new(Box::new(move || openapi::document(&roles, &config)))
 }
 
 /// The roles as `GET /health` shows them: local ones by their probes, remote ones by their own readiness.

@@ -2,6 +2,7 @@
 
 mod adaptive;
 mod admin;
+mod alarm;
 mod availability;
 mod balance;
 mod breakers;

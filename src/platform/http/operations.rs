@@ -4,7 +4,10 @@
 mod docs;
 mod health;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use actix_web::{HttpResponse, web};
 
@@ -16,6 +19,9 @@ use crate::{
 
 /// The paths of this file's routes, for a gateway that must let them pass.
 pub const PATHS: [&str; 6] = ["/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/problems"];
+
+/// A text that is written when it is wanted first.
+pub type OnDemand = LazyLock<String, Box<dyn FnOnce() -> String + Send>>;
 
 /// What the routes answer from.
 pub struct Operations {
@@ -31,8 +37,8 @@ pub struct Operations {
     pub metrics: Metrics,
     /// The log, for its count of dropped lines.
     pub log: Arc<LogGuard>,
-    /// The OpenAPI document; `None`: documentation is off.
-    pub openapi: Option<String>,
+    /// The OpenAPI document, written when somebody asks for it; `None`: documentation is off.
+    pub openapi: Option<OnDemand>,
     /// Every kind of problem that the process can answer with.
     pub problems: Vec<&'static ProblemType>,
     /// Time.

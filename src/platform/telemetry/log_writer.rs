@@ -10,8 +10,6 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::fmt::MakeWriter;
-
 /// What may wait for a reader; more is dropped and counted.
 const CAPACITY: usize = 4 * 1024 * 1024;
 /// How long lines are gathered before they are written.
@@ -53,7 +51,8 @@ impl LogWriter {
         Ok((Self { shared: shared.clone() }, LogThread { shared }))
     }
 
-    fn push(&self, line: &[u8]) {
+    /// Adds a line, which comes in one piece.
+    pub(super) fn push(&self, line: &[u8]) {
         let mut lines = self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.waiting.len() + line.len() > CAPACITY {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
@@ -117,28 +116,6 @@ impl Drop for LogThread {
     }
 }
 
-impl<'a> MakeWriter<'a> for LogWriter {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
-    }
-}
-
-/// One line's way into the buffer: a line comes in one piece.
-pub(super) struct Line<'a>(&'a LogWriter);
-
-impl Write for Line<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.push(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +143,7 @@ mod tests {
         let pipe = Pipe::default();
         let (writer, thread) = LogWriter::start(pipe.clone()).unwrap();
         for number in 0..1_000 {
-            writeln!(writer.make_writer(), "{number}").unwrap();
+            writer.push(format!("{number}\n").as_bytes());
         }
         drop(thread);
         let text = String::from_utf8(pipe.text.lock().unwrap().clone()).unwrap();

@@ -1,16 +1,20 @@
 //! Log lines: one JSON object an event, or one line for people. They go to standard error through a bounded queue; when
 //! nobody reads the pipe, lines are dropped and counted, and requests go on.
 
-use std::{cell::RefCell, fmt, io::IsTerminal as _};
+use std::{
+    cell::RefCell,
+    fmt::{self, Write as _},
+    io::IsTerminal as _,
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Subscriber, field::Field};
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer,
     field::Visit,
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
-    registry::LookupSpan,
+    layer::{Context, SubscriberExt as _},
+    util::SubscriberInitExt as _,
 };
 
 use super::{
@@ -60,13 +64,8 @@ impl LogGuard {
 pub fn start(format: Format, directives: &str, service: &'static str, clock: impl Clock) -> Result<LogGuard, String> {
     let filter = filter(directives)?;
     let (writer, thread) = LogWriter::start(std::io::stderr()).map_err(|error| error.to_string())?;
-    let lines = Lines { format, service, clock: Box::new(clock) };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .event_format(lines)
-        .with_writer(writer)
-        .try_init()
-        .map_err(|error| error.to_string())?;
+    let lines = Lines { format, service, clock: Box::new(clock), writer };
+    tracing_subscriber::registry().with(lines).with(filter).try_init().map_err(|error| error.to_string())?;
     Ok(LogGuard(thread))
 }
 
@@ -82,20 +81,17 @@ struct Lines {
     format: Format,
     service: &'static str,
     clock: Box<dyn Clock>,
+    writer: LogWriter,
 }
 
-impl<S, N> FormatEvent<S, N> for Lines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         match self.format {
-            Format::Json => self.json(&mut writer, event),
+            Format::Json => self.json(event),
             Format::Pretty => {
                 let mut fields = Fields::default();
                 event.record(&mut fields);
-                pretty(&mut writer, &self.line(event, fields.0))
+                self.writer.push(pretty(&self.line(event, fields.0)).as_bytes());
             }
         }
     }
@@ -140,17 +136,17 @@ thread_local! {
 }
 
 impl Lines {
-    fn json(&self, writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn json(&self, event: &Event<'_>) {
         PEN.with(|pen| {
             // Formatting a field may itself log; such an event is left out rather than written into this one.
-            let Ok(mut pen) = pen.try_borrow_mut() else { return Ok(()) };
+            let Ok(mut pen) = pen.try_borrow_mut() else { return };
             let Pen { line: written, timestamp } = &mut *pen;
             let timestamp = timestamp.write(self.clock.now());
             let mut line = JsonLine::begin(written, timestamp, level(*event.metadata().level()), self.service);
             let _ = CURRENT.try_with(|context| line.request(context));
             line.event(event);
-            writer.write_str(str::from_utf8(written).map_err(|_| fmt::Error)?)
-        })
+            self.writer.push(written);
+        });
     }
 
     fn timestamp(&self) -> String {
@@ -189,19 +185,21 @@ const fn level(level: Level) -> &'static str {
 }
 
 /// `12:00:00.000 INFO  request method=GET path=/ …`; control characters stay escaped, so a line is a line.
-fn pretty(writer: &mut Writer<'_>, line: &Map<String, Value>) -> fmt::Result {
+fn pretty(line: &Map<String, Value>) -> String {
     let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
     let time = text("timestamp").get(11..23).unwrap_or_default();
-    write!(writer, "{time} {:<5} {}", text("level").to_uppercase(), text("event"))?;
+    let mut written = format!("{time} {:<5} {}", text("level").to_uppercase(), text("event"));
     for (name, value) in line {
-        match (name.as_str(), value) {
-            ("timestamp" | "level" | "service" | "event" | "trace_id" | "span_id", _) => {}
-            ("message", Value::String(message)) => write!(writer, " {}", message.escape_debug())?,
-            (name, Value::String(text)) if is_plain(text) => write!(writer, " {name}={text}")?,
-            (name, value) => write!(writer, " {name}={value}")?,
-        }
+        // Writing to a string does not fail.
+        let _ = match (name.as_str(), value) {
+            ("timestamp" | "level" | "service" | "event" | "trace_id" | "span_id", _) => Ok(()),
+            ("message", Value::String(message)) => write!(written, " {}", message.escape_debug()),
+            (name, Value::String(text)) if is_plain(text) => write!(written, " {name}={text}"),
+            (name, value) => write!(written, " {name}={value}"),
+        };
     }
-    writer.write_char('\n')
+    written.push('\n');
+    written
 }
 
 fn is_plain(text: &str) -> bool {

@@ -5,11 +5,11 @@
 mod h2;
 
 use std::{
-    future::Future as _,
+    future::{Future as _, poll_fn},
     io,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -26,10 +26,11 @@ use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    task::unconstrained,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::request_body::RequestBody;
+use super::{alarm::Alarm, request_body::RequestBody};
 
 /// An open connection, idle or in use.
 pub(super) struct Link {
@@ -38,14 +39,20 @@ pub(super) struct Link {
     pub(super) reused: bool,
     /// Since when it has been idle.
     pub(super) idle_since: Instant,
+    /// Bounds what is waited for on it.
+    pub(super) alarm: Alarm,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a box would cost every connection an allocation, for the rarer kind")]
 enum Speaks {
-    /// HTTP/1.1, one exchange at a time.
-    One { sender: SendRequest<RequestBody>, driver: Connection<TokioIo<Stream>, RequestBody> },
+    /// HTTP/1.1, one exchange at a time. In a box: a link is handed on many times in the life of a request.
+    One(Box<One>),
     /// HTTP/2, many at a time.
     Many(h2::Sender),
+}
+
+struct One {
+    sender: SendRequest<RequestBody>,
+    driver: Connection<TokioIo<Stream>, RequestBody>,
 }
 
 /// How sending a request failed.
@@ -95,18 +102,22 @@ impl Link {
     pub(super) async fn open(endpoint: &Endpoint) -> io::Result<Self> {
         let stream = Stream::open(endpoint).await?;
         if endpoint.h2.is_some() {
-            let speaks = Speaks::Many(h2::open(stream).await?);
-            return Ok(Self { speaks, reused: false, idle_since: Instant::now() });
+            return Ok(Self::new(Speaks::Many(h2::open(stream).await?)));
         }
-        let handshake = Builder::new().max_headers(128).handshake(TokioIo::new(stream)).await;
+        let handshake = Builder::new().handshake(TokioIo::new(stream)).await;
         let (sender, driver) = handshake.map_err(io::Error::other)?;
-        Ok(Self { speaks: Speaks::One { sender, driver }, reused: false, idle_since: Instant::now() })
+        Ok(Self::new(Speaks::One(Box::new(One { sender, driver }))))
+    }
+
+    fn new(speaks: Speaks) -> Self {
+        Self { speaks, reused: false, idle_since: Instant::now(), alarm: Alarm::default() }
     }
 
     /// Another share of the same connection, where there can be one.
     pub(super) fn share(&self) -> Option<Self> {
         let Speaks::Many(sender) = &self.speaks else { return None };
-        Some(Self { speaks: Speaks::Many(sender.clone()), reused: true, idle_since: self.idle_since })
+        let speaks = Speaks::Many(sender.clone());
+        Some(Self { speaks, reused: true, idle_since: self.idle_since, alarm: Alarm::default() })
     }
 
     /// Whether others may use the connection at the same time.
@@ -115,9 +126,10 @@ impl Link {
     }
 
     /// Whether an idle connection can take a request: it was not closed, and nothing came that was not asked for.
-    pub(super) fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn is_usable(&mut self) -> bool {
         match &mut self.speaks {
-            Speaks::One { sender, driver } => Pin::new(driver).poll(cx).is_pending() && sender.is_ready(),
+            // Nobody is woken by it: it is looked at again when it is wanted.
+            Speaks::One(one) => Pin::new(&mut one.driver).poll(&mut quiet()).is_pending() && one.sender.is_ready(),
             Speaks::Many(sender) => !sender.is_closed(),
         }
     }
@@ -125,7 +137,7 @@ impl Link {
     /// Lets the protocol make progress. Ready when the connection is at its end.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.speaks {
-            Speaks::One { driver, .. } => Pin::new(driver).poll(cx).map(|_| ()),
+            Speaks::One(one) => Pin::new(&mut one.driver).poll(cx).map(|_| ()),
             Speaks::Many(_) => Poll::Pending,
         }
     }
@@ -138,31 +150,45 @@ impl Link {
         may_change_protocol: bool,
     ) -> Result<Response<Incoming>, SendFault> {
         let (sender, driver) = match &mut self.speaks {
-            Speaks::One { sender, driver } => (sender, driver),
+            Speaks::One(one) => (&mut one.sender, &mut one.driver),
             Speaks::Many(sender) => return h2::send(sender, request).await,
         };
-        let mut answer = pin!(sender.try_send_request(request));
-        let sent = std::future::poll_fn(|cx| {
-            // The driver may be at its end and have left the answer behind, so the answer is asked after it once more.
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                return Poll::Ready(answer);
+        // The answer comes from the driver, which is asked right before it: nothing else needs to wake this task, nor is
+        // the runtime's patience with it spent twice.
+        let mut answer = pin!(unconstrained(sender.try_send_request(request)));
+        let at_once = answer.as_mut().poll(&mut quiet());
+        let sent = match at_once {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                poll_fn(|cx| {
+                    let _ = if may_change_protocol {
+                        driver.poll_without_shutdown(cx)
+                    } else {
+                        Pin::new(&mut *driver).poll(cx)
+                    };
+                    answer.as_mut().poll(&mut quiet())
+                })
+                .await
             }
-            let _ =
-                if may_change_protocol { driver.poll_without_shutdown(cx) } else { Pin::new(&mut *driver).poll(cx) };
-            answer.as_mut().poll(cx)
-        });
-        sent.await.map_err(|mut fault| {
+        };
+        sent.map_err(|mut fault| {
             let unsent = fault.take_message().map(Box::new);
             SendFault { error: fault.into_error(), unsent }
         })
     }
 }
 
+/// For what is asked by a task that is woken otherwise.
+pub(super) fn quiet<'a>() -> Context<'a> {
+    Context::from_waker(Waker::noop())
+}
+
 impl Link {
     /// The stream beneath, once the target has changed the protocol, and what it has said in the new one.
     pub(super) async fn into_stream(self) -> Option<(Stream, bytes::Bytes)> {
-        let Speaks::One { mut driver, .. } = self.speaks else { return None };
-        let ended = std::future::poll_fn(|cx| Poll::Ready(driver.poll_without_shutdown(cx).is_ready())).await;
+        let Speaks::One(one) = self.speaks else { return None };
+        let mut driver = one.driver;
+        let ended = poll_fn(|cx| Poll::Ready(driver.poll_without_shutdown(cx).is_ready())).await;
         let parts = driver.into_parts();
         ended.then(|| (parts.io.into_inner(), parts.read_buf))
     }

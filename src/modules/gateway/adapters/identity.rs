@@ -57,7 +57,7 @@ async fn caller(
     let is_judged = match credentials(request.headers()) {
         Credentials::Token(_) if only_keys() => return Ok(None),
         Credentials::Token(token) => remembers(shared, request, token),
-        Credentials::ApiKey(key) => shared.api_keys.remembers(key).await,
+        Credentials::ApiKey(key) => Box::pin(shared.api_keys.remembers(key)).await,
         Credentials::None | Credentials::Unclear(_) => return Ok(None),
     };
     // What was never seen costs cryptography or a question, and an address that has used up its limit gets none.
@@ -116,7 +116,7 @@ async fn identify(shared: &Shared, request: &ServiceRequest) -> Identity {
 /// Judges the credentials where the route does not take ours alone.
 async fn authenticate_by(issuers: &Acceptance, shared: &Shared, request: &ServiceRequest) -> Identity {
     let judged = match credentials(request.headers()) {
-        Credentials::Token(token) => issuers.verify(token, &shared.verifier).await,
+        Credentials::Token(token) => Box::pin(issuers.verify(token, &shared.verifier)).await,
         Credentials::ApiKey(_) if !issuers.own => Err(TokenFault::Invalid("API keys are not taken here")),
         _ => return platform_authenticate(request.headers(), &shared.verifier, &shared.api_keys).await,
     };

@@ -124,7 +124,7 @@ async fn exchange(
     place: Place,
 ) -> Option<u16> {
     let target = &upstream.targets[number];
-    let mut link = match pool.take(target.number).await {
+    let mut link = match pool.take(target.number) {
         Some(link) => link,
         None => timeout(upstream.connect_timeout, Link::open(&target.place())).await.ok()?.ok()?,
     };

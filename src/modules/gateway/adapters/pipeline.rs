@@ -380,7 +380,8 @@ async fn pass(
             deadline: deadline.at,
             path: &path,
         };
-        let answer = cache::answer(&call).await;
+        // In a box: who has no cache does not carry it along.
+        let answer = Box::pin(cache::answer(&call)).await;
         if let Some(mirrored) = mirrored {
             mirror::send(&shared.upstreams[mirrored.upstream], pool, outgoing, copy.as_deref());
         }

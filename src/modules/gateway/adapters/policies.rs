@@ -15,21 +15,26 @@ const EXPOSED: &str = "x-request-id, retry-after, ratelimit, ratelimit-policy, w
 /// How long browsers may keep the answer to a preflight, in seconds.
 const PREFLIGHT_SECONDS: u32 = 600;
 
+/// What browsers are told of every answer.
+static SECURITY: [(HeaderName, HeaderValue); 5] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
+    (PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), geolocation=(), microphone=()")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'")),
+];
+/// And of those that came encrypted.
+static ENCRYPTED: (HeaderName, HeaderValue) =
+    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+
 /// Adds what is missing; what a role or an upstream says of its own pages stays.
 pub(super) fn add_security_headers(headers: &mut HeaderMap, is_https: bool) {
-    let mut add = |name: HeaderName, value: &'static str| {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
+    let encrypted = is_https.then_some(&ENCRYPTED);
+    for (name, value) in SECURITY.iter().chain(encrypted) {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
         }
-    };
-    add(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    add(REFERRER_POLICY, "strict-origin-when-cross-origin");
-    add(PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=()");
-    if is_https {
-        add(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
     }
-    add(X_FRAME_OPTIONS, "DENY");
-    add(CONTENT_SECURITY_POLICY, "frame-ancestors 'none'");
 }
 
 /// Cross-origin resource sharing, compiled.

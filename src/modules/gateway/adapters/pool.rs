@@ -3,11 +3,9 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
-    future::poll_fn,
     hash::{BuildHasherDefault, Hasher},
     rc::{Rc, Weak},
     sync::Arc,
-    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -35,11 +33,10 @@ impl Pool {
     }
 
     /// The latest used connection that still stands.
-    pub(super) async fn take(&self, target: usize) -> Option<Link> {
+    pub(super) fn take(&self, target: usize) -> Option<Link> {
         loop {
             let mut link = self.idle.borrow_mut().get_mut(&target)?.pop()?;
-            let usable = poll_fn(|cx| Poll::Ready(link.is_usable(cx))).await;
-            if usable {
+            if link.is_usable() {
                 self.lend(target, &link);
                 link.reused = true;
                 return Some(link);
@@ -55,9 +52,9 @@ impl Pool {
     }
 
     /// Keeps a connection whose last exchange is complete.
-    pub(super) fn put(&self, target: usize, mut link: Link, cx: &mut Context<'_>) {
+    pub(super) fn put(&self, target: usize, mut link: Link) {
         // A shared one was left for others when it was taken.
-        if link.is_shared() || !link.is_usable(cx) {
+        if link.is_shared() || !link.is_usable() {
             return;
         }
         link.idle_since = Instant::now();
@@ -73,12 +70,11 @@ async fn sweep(pool: Weak<Pool>) {
     loop {
         actix_web::rt::time::sleep(SWEEP).await;
         let Some(pool) = pool.upgrade() else { return };
-        let mut cx = Context::from_waker(Waker::noop());
         let current = pool.live.current();
         let targets: HashSet<usize> =
             current.upstreams.iter().flat_map(|upstream| &upstream.targets).map(|target| target.number).collect();
         pool.idle.borrow_mut().retain(|target, idle| {
-            idle.retain_mut(|link| link.idle_since.elapsed() < IDLE_TIME && link.is_usable(&mut cx));
+            idle.retain_mut(|link| link.idle_since.elapsed() < IDLE_TIME && link.is_usable());
             // A request that began under an earlier configuration may bring one more; the next look closes that.
             targets.contains(target)
         });

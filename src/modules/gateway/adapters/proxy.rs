@@ -4,9 +4,11 @@ mod hedge;
 
 use std::{
     cell::Cell,
+    future::poll_fn,
     pin::pin,
     rc::Rc,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -20,10 +22,11 @@ use actix_web::{
 };
 use http::Response;
 use hyper::body::{Body as _, Incoming};
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use self::hedge::{Asked, Question};
 use super::{
+    alarm::Alarm,
     connection::Link,
     hygiene::{Declared, is_hop_by_hop, to_front},
     outgoing::Outgoing,
@@ -131,14 +134,14 @@ pub(super) async fn call(
             tried.push(number);
             last = outcome.err();
             metrics.retried.increment(1);
-            pause(upstream, retries, deadline).await;
+            Box::pin(pause(upstream, retries, deadline)).await;
             continue;
         }
         return match outcome {
             Ok(answer) if answer.response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
-                upgrade::answer(upstream, answer, outgoing, place).await
+                Box::pin(upgrade::answer(upstream, answer, outgoing, place)).await
             }
-            Ok(answer) => Ok(respond(upstream, number, pool, answer, outgoing, place, deadline).await),
+            Ok(answer) => Ok(respond(upstream, number, pool, answer, outgoing, place, deadline)),
             Err(fault) => Err(problem(upstream, fault)),
         };
     }
@@ -213,15 +216,17 @@ async fn attempt(
     number: usize,
     pool: &Pool,
     outgoing: &Outgoing<'_>,
+    mut started: Instant,
     deadline: Option<Instant>,
 ) -> Result<Answer, Fault> {
     let target = &upstream.targets[number];
     loop {
-        let mut link = match pool.take(target.number).await {
+        let mut link = match pool.take(target.number) {
             Some(link) => link,
-            None => match timeout(upstream.connect_timeout, Link::open(&target.place())).await {
+            None => match Box::pin(timeout(upstream.connect_timeout, Link::open(&target.place()))).await {
                 Ok(Ok(link)) => {
                     pool.lend(target.number, &link);
+                    started = Instant::now();
                     link
                 }
                 Ok(Err(_)) => return Err(Fault::Connect),
@@ -231,6 +236,7 @@ async fn attempt(
         let request = outgoing.request(target).ok_or(Fault::Unwritable)?;
         let reused = link.reused;
         let returned = Cell::new(false);
+        let mut alarm = std::mem::take(&mut link.alarm);
         let outcome = {
             let sending = async {
                 match link.send(request, outgoing.upgrade.is_some()).await {
@@ -247,8 +253,9 @@ async fn attempt(
                     }
                 }
             };
-            within(sending, upstream, outgoing.progress.as_deref(), deadline).await
+            within(sending, &mut alarm, upstream, outgoing.progress.as_deref(), started, deadline).await
         };
+        link.alarm = alarm;
         match outcome {
             Ok(response) => {
                 return if is_sound(&response, outgoing) { Ok(Answer { response, link }) } else { Err(Fault::Reset) };
@@ -273,11 +280,12 @@ async fn attempt(
 /// then on the answer has the upstream's time.
 async fn within<T>(
     sending: impl Future<Output = Result<T, Fault>>,
+    alarm: &mut Alarm,
     upstream: &Upstream,
     progress: Option<&Progress>,
+    started: Instant,
     deadline: Option<Instant>,
 ) -> Result<T, Fault> {
-    let started = Instant::now();
     let due = || {
         let (due, fault) = match progress.map(|progress| (progress.waiting.get(), progress.since.get())) {
             None => (started + upstream.timeout, Fault::Timeout),
@@ -291,21 +299,15 @@ async fn within<T>(
         }
     };
     let mut sending = pin!(sending);
-    let mut timer = pin!(sleep_until(due().0.min(started + upstream.timeout).into()));
-    loop {
-        tokio::select! {
-            biased;
-            outcome = &mut sending => return outcome,
-            () = &mut timer => {
-                let (due, fault) = due();
-                if due <= Instant::now() {
-                    return Err(fault);
-                }
-                // What is waited for changes as the body moves on: look again before the shorter of the times is over.
-                timer.as_mut().reset(due.min(Instant::now() + upstream.timeout.min(upstream.idle_timeout)).into());
-            }
+    poll_fn(|cx| {
+        if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
+            return Poll::Ready(outcome);
         }
-    }
+        // What is waited for changes as the body moves on.
+        let (due, fault) = due();
+        alarm.poll(due, cx).map(|()| Err(fault))
+    })
+    .await
 }
 
 /// A head that says its length in two ways, or changes the protocol without being asked, is no answer.
@@ -321,7 +323,7 @@ fn is_sound(response: &Response<Incoming>, outgoing: &Outgoing<'_>) -> bool {
 }
 
 /// The answer for the client.
-async fn respond(
+fn respond(
     upstream: &Upstream,
     number: usize,
     pool: &Rc<Pool>,
@@ -351,11 +353,7 @@ async fn respond(
     let passes_trailers = size == BodySize::Stream && trailers::are_wanted(outgoing.head, &head);
     let mut body = ResponseBody::new(incoming, size, exchange);
     if body.is_at_end() {
-        std::future::poll_fn(|cx| {
-            body.finish(cx);
-            std::task::Poll::Ready(())
-        })
-        .await;
+        body.finish();
     }
     if passes_trailers {
         body.pass_trailers();

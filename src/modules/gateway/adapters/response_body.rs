@@ -6,16 +6,15 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    connection::Link,
+    connection::{Link, quiet},
     pool::Pool,
     trailers::{self, Trailers},
     upstream::Place,
@@ -44,9 +43,8 @@ pub(super) struct ResponseBody {
     target: usize,
     idle_timeout: Duration,
     deadline: Option<Instant>,
-    last_byte: Instant,
-    /// Made when something has to be waited for.
-    timer: Option<Pin<Box<Sleep>>>,
+    /// Since when something is waited for; `None`: the last that was asked for came at once.
+    waiting_since: Option<Instant>,
     /// With chunks of our own around it, so that trailers can follow.
     trailers: Option<Trailers>,
     /// Held to the end: the request is in flight until its answer is through.
@@ -61,7 +59,7 @@ pub(super) struct Exchange {
     pub(super) target: usize,
     pub(super) place: Place,
     pub(super) idle_timeout: Duration,
-    pub(super) deadline: Option<std::time::Instant>,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl ResponseBody {
@@ -74,9 +72,8 @@ impl ResponseBody {
             pool: exchange.pool,
             target: exchange.target,
             idle_timeout: exchange.idle_timeout,
-            deadline: exchange.deadline.map(Instant::from_std),
-            last_byte: Instant::now(),
-            timer: None,
+            deadline: exchange.deadline,
+            waiting_since: None,
             trailers: None,
             _place: exchange.place,
         }
@@ -88,9 +85,9 @@ impl ResponseBody {
     }
 
     /// Gives the connection back when the exchange is complete; at once for a response without a body.
-    pub(super) fn finish(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn finish(&mut self) {
         if let Some(link) = self.link.take() {
-            self.pool.put(self.target, link, cx);
+            self.pool.put(self.target, link);
         }
     }
 
@@ -105,25 +102,15 @@ impl ResponseBody {
         Poll::Ready(Some(Err(why)))
     }
 
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<BrokenOff> {
-        loop {
-            let idle = self.last_byte + self.idle_timeout;
-            let due = self.deadline.map_or(idle, |deadline| deadline.min(idle));
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-            if timer.deadline() != due {
-                timer.as_mut().reset(due);
-            }
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            let now = Instant::now();
-            if self.deadline.is_some_and(|deadline| deadline <= now) {
-                return Poll::Ready(BrokenOff::Deadline);
-            }
-            if self.last_byte + self.idle_timeout <= now {
-                return Poll::Ready(BrokenOff::Idle);
-            }
-        }
+    /// Ready when nothing came for too long, or the route's time is over.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<BrokenOff> {
+        let Some(link) = &mut self.link else { return Poll::Pending };
+        let idle = *self.waiting_since.get_or_insert_with(Instant::now) + self.idle_timeout;
+        let (due, why) = match self.deadline {
+            Some(deadline) if deadline <= idle => (deadline, BrokenOff::Deadline),
+            _ => (idle, BrokenOff::Idle),
+        };
+        link.alarm.poll(due, cx).map(|()| why)
     }
 }
 
@@ -136,12 +123,16 @@ impl MessageBody for ResponseBody {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         let this = self.get_mut();
+        let mut quiet = quiet();
         let mut driven = false;
         let mut at_end = false;
         loop {
-            match Pin::new(&mut this.incoming).poll_frame(cx) {
+            // What comes is brought by the driver, which is asked here too, unless it has a task of its own.
+            let is_driven_here = this.link.as_ref().is_some_and(|link| !link.is_shared());
+            let frame = Pin::new(&mut this.incoming).poll_frame(if is_driven_here { &mut quiet } else { &mut *cx });
+            match frame {
                 Poll::Ready(Some(Ok(frame))) => {
-                    this.last_byte = Instant::now();
+                    this.waiting_since = None;
                     match (frame.into_data(), &mut this.trailers) {
                         (Ok(bytes), None) => return Poll::Ready(Some(Ok(bytes))),
                         (Ok(bytes), Some(_)) if bytes.is_empty() => {}
@@ -154,7 +145,7 @@ impl MessageBody for ResponseBody {
                 Poll::Ready(Some(Err(error))) => return this.break_off(BrokenOff::Upstream(error)),
                 Poll::Ready(None) => {
                     // The protocol still has to see that the exchange is over.
-                    this.finish(cx);
+                    this.finish();
                     return Poll::Ready(this.trailers.take().map(|trailers| Ok(trailers.last_chunk())));
                 }
                 Poll::Pending if at_end => return this.break_off(BrokenOff::Closed),
@@ -165,7 +156,7 @@ impl MessageBody for ResponseBody {
             let Some(link) = &mut this.link else { return Poll::Ready(None) };
             at_end = link.drive(cx).is_ready();
         }
-        match this.poll_timer(cx) {
+        match this.poll_alarm(cx) {
             Poll::Ready(why) => this.break_off(why),
             Poll::Pending => Poll::Pending,
         }

@@ -56,7 +56,7 @@ impl Question<'_> {
     fn one(&self, number: usize, permit: Permit, place: Place) -> impl Future<Output = Asked> {
         let started = Instant::now();
         async move {
-            let outcome = attempt(self.upstream, number, self.pool, self.outgoing, self.deadline).await;
+            let outcome = attempt(self.upstream, number, self.pool, self.outgoing, started, self.deadline).await;
             Asked { number, permit, place, outcome, took: started.elapsed() }
         }
     }
