@@ -8,6 +8,7 @@ mod auth;
 mod checks;
 pub mod demo;
 mod gateway;
+mod http2;
 mod openapi;
 mod process;
 #[cfg(feature = "redis")]

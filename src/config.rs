@@ -5,6 +5,7 @@ mod changes;
 mod check;
 mod environment;
 mod fault;
+mod http2;
 mod key;
 mod loader;
 mod masking;
@@ -22,6 +23,7 @@ mod unknown;
 
 pub use changes::changed_keys;
 pub use fault::{Fault, Place};
+pub use http2::Http2Config;
 pub use loader::{DEFAULTS, Loaded, Override, Sources, load, load_checked};
 pub use schema::schema;
 pub use sections::*;

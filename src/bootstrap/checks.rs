@@ -10,6 +10,7 @@ use crate::{
 pub fn check(config: &Config) -> Vec<SettingFault> {
     let mut faults = config.check();
     faults.extend(super::tls::check(&config.server));
+    faults.extend(super::http2::check(&config.server));
     faults.extend(crate::modules::auth::check(&config.auth));
     #[cfg(not(feature = "redis"))]
     if config.redis.is_some() {

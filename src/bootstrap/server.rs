@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    gateway,
+    gateway, http2,
     process::{ConfigureRoutes, Shared},
     tls,
 };
@@ -177,6 +177,7 @@ pub(super) fn listening(settings: &ServerConfig, tls: Option<ServerTls>) -> List
         shutdown_timeout: settings.shutdown_timeout.get(),
         tls,
         changes_protocols: false,
+        http2: http2::bounds(settings),
     }
 }
 

@@ -6,9 +6,6 @@ use crate::{
     platform::tls::{ServerTls, ServerTlsSettings, Shown},
 };
 
-/// What is offered to clients, the preferred one first.
-const PROTOCOLS: &[&str] = if cfg!(feature = "http2") { &["h2", "http/1.1"] } else { &["http/1.1"] };
-
 /// Reads the files of the table at `key`.
 pub(super) fn load(key: &str, config: Option<&TlsConfig>) -> Result<Option<ServerTls>, StartError> {
     let Some(config) = config else { return Ok(None) };
@@ -53,7 +50,7 @@ fn read(key: &str, config: &TlsConfig) -> Result<ServerTls, SettingFault> {
         shown: std::iter::once(own).chain(others).collect(),
         client_ca: config.client_ca.clone(),
         client_required: config.client_auth != Some(ClientAuth::Optional),
-        protocols: PROTOCOLS,
+        protocols: super::http2::protocols(),
     };
     ServerTls::load(settings).map_err(|fault| SettingFault::new(format!("{key}.{}", fault.setting), fault.detail))
 }

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use http::Uri;
 use tracing_subscriber::EnvFilter;
 
-use super::Config;
+use super::{Config, Http2Config};
 use crate::kernel::settings::SettingFault;
 
 /// As HMAC with SHA-256 wants it (RFC 7518 §3.2).
@@ -67,6 +67,7 @@ impl Config {
         {
             expect(is_base_url(url), key, "expected a URL such as `http://auth:8001`");
         }
+        faults.extend(self.server.http2.iter().flat_map(Http2Config::check));
         faults
     }
 }

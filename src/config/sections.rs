@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::tls::TlsConfig;
+use super::{http2::Http2Config, tls::TlsConfig};
 use crate::kernel::{
     Role, SettingFault,
     units::{ByteSize, Span},
@@ -35,6 +35,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// TLS; absent: plain HTTP.
     pub tls: Option<TlsConfig>,
+    /// Bounds of HTTP/2 from clients; absent: the defaults.
+    pub http2: Option<Http2Config>,
     /// Whether `/docs`, `/redoc` and `/openapi.json` are served.
     pub docs: bool,
     /// Moves `/metrics`, `/health*`, `/admin*` and the documentation to a listener of their own.

@@ -61,7 +61,7 @@ timeout = "5 seconds"
 "#,
     );
     assert_snapshot!(faults.unwrap_err(), @r#"
-    config.toml:2:1: server.porrt: unknown key, did you mean `port`? expected one of `host`, `port`, `workers`, `drain`, `shutdown_timeout`, `body_limit`, `head_timeout`, `trusted_proxies`, `tls`, `docs`, `operations`
+    config.toml:2:1: server.porrt: unknown key, did you mean `port`? expected one of `host`, `port`, `workers`, `drain`, `shutdown_timeout`, `body_limit`, `head_timeout`, `trusted_proxies`, `tls`, `http2`, `docs`, `operations`
     config.toml:3:1: server.workers: expected a whole number, at least 0, found "many"
     config.toml:9:1: gateway.routes[0].upstrem: unknown key, did you mean `upstream`? expected one of `name`, `path`, `methods`, `hosts`, `headers`, `upstream`, `split`, `sticky`, `mirror`, `strip_prefix`, `rewrite`, `auth`, `issuers`, `roles`, `scopes`, `rate_limit`, `timeout`, `body_limit`, `upgrade`, `cache`, `request_schema`, `deprecated`, `compression`, `request_headers`, `response_headers`
     config.toml:10:1: gateway.routes[0].timeout: expected a duration such as "250ms", "30s", "15m", "12h" or "7d", found "5 seconds"
@@ -233,7 +233,7 @@ fn faults_of_the_environment_name_the_variable() {
     VESTIBULE__: not a key, expected the form VESTIBULE__SECTION__KEY
     VESTIBULE__AUTH__TOKENS__SECRET__X: auth.tokens.secret: expected a string, found something else
     VESTIBULE__LOG: log: expected a table, found "x"
-    VESTIBULE__SERVER__PORRT: server.porrt: unknown key, did you mean `port`? expected one of `host`, `port`, `workers`, `drain`, `shutdown_timeout`, `body_limit`, `head_timeout`, `trusted_proxies`, `tls`, `docs`, `operations`
+    VESTIBULE__SERVER__PORRT: server.porrt: unknown key, did you mean `port`? expected one of `host`, `port`, `workers`, `drain`, `shutdown_timeout`, `body_limit`, `head_timeout`, `trusted_proxies`, `tls`, `http2`, `docs`, `operations`
     VESTIBULE__SERVER__PORT: server.port: expected a whole number from 0 to 65535, found "many"
     VESTIBULE__SERVER__TRUSTED_PROXIES: server.trusted_proxies: expected a list, found "10.0.0.0/8"
     "#);

@@ -10,6 +10,7 @@ pub mod context;
 pub mod front;
 mod front_metrics;
 pub mod health;
+pub mod http2;
 pub mod listener;
 pub mod operations;
 pub mod problem;

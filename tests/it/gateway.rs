@@ -5,6 +5,8 @@ mod broken_upstreams;
 mod cache;
 mod framing;
 mod headers;
+#[cfg(feature = "http2")]
+mod http2;
 mod limits;
 mod paths;
 mod policies;

@@ -7,6 +7,8 @@ mod cache;
 mod encrypted;
 mod faults;
 mod framing;
+mod grpc;
+mod http2;
 mod issuers;
 mod messages;
 mod policies;

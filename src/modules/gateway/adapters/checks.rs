@@ -1,7 +1,10 @@
 //! What a request must be before it goes on: one host, no other protocol, no body that is too long; and what is believed
 //! of where it came from.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+};
 
 use actix_web::{
     HttpMessage as _,
@@ -19,8 +22,9 @@ use super::pipeline::{context_of, is_trusted_peer};
 use crate::{
     modules::gateway::domain::host::without_port,
     platform::http::{
-        Problem, RequestContext, TraceContext,
+        Problem, RequestContext, TraceContext, Wire,
         address::client_address,
+        http2::ClientCertificate,
         problem::{BODY_TOO_LARGE, HEAD_TOO_LARGE, MALFORMED_REQUEST},
     },
 };
@@ -98,6 +102,14 @@ pub(super) fn preflight_method(request: &ServiceRequest) -> Option<Method> {
         return None;
     }
     Method::from_bytes(request.headers().get(ACCESS_CONTROL_REQUEST_METHOD)?.as_bytes()).ok()
+}
+
+/// The certificate that the client has proved itself with (RFC 9440).
+pub(super) fn client_certificate(request: &ServiceRequest, wire: Option<&Rc<Wire>>) -> Option<HeaderValue> {
+    match wire {
+        Some(wire) => wire.client_certificate(),
+        None => request.extensions().get::<ClientCertificate>().map(|certificate| certificate.0.clone()),
+    }
 }
 
 /// The longest request head.

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, cell::RefCell, rc::Rc};
 
-use actix_web::{dev::RequestHead, http::header as front};
+use actix_web::{
+    dev::RequestHead,
+    http::{Version, header as front},
+};
 use http::{
     HeaderName, HeaderValue, Method, Request, Uri, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -38,6 +41,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// How this gateway calls itself in `Via` (RFC 9110 §7.6.3).
 const VIA: &str = "1.1 vestibule";
+const VIA_HTTP2: &str = "2.0 vestibule";
 
 /// All that a request to a target is made of; made into one for each try.
 pub(super) struct Outgoing<'a> {
@@ -219,11 +223,12 @@ impl Outgoing<'_> {
 
     /// Our entry after those of the proxies before us.
     fn via(&self) -> Option<HeaderValue> {
+        let own = if self.head.version == Version::HTTP_2 { VIA_HTTP2 } else { VIA };
         let mut before = self.head.headers.get_all(front::VIA).filter_map(|value| value.to_str().ok()).peekable();
         if before.peek().is_none() {
-            return Some(HeaderValue::from_static(VIA));
+            return Some(HeaderValue::from_static(own));
         }
-        let chain = before.chain([VIA]).collect::<Vec<_>>().join(", ");
+        let chain = before.chain([own]).collect::<Vec<_>>().join(", ");
         HeaderValue::from_str(&chain).ok()
     }
 }

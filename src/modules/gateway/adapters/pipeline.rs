@@ -359,7 +359,7 @@ async fn pass(
         progress,
         upgrade: asked.as_ref(),
         wire: wire.as_ref(),
-        client_certificate: wire.as_ref().and_then(|wire| wire.client_certificate()).as_ref().and_then(value_to_back),
+        client_certificate: checks::client_certificate(request, wire.as_ref()).as_ref().and_then(value_to_back),
     };
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
 

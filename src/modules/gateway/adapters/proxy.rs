@@ -34,7 +34,8 @@ use super::{
     problems::{CIRCUIT_OPEN, NO_HEALTHY_TARGET, OVERLOADED, UPSTREAM_TIMEOUT},
     request_body::{BodyFault, Progress, Waiting},
     response_body::{Exchange, ResponseBody},
-    trailers, upgrade,
+    trailers::{self, Trailers},
+    upgrade,
     upstream::{Place, Upstream},
 };
 use crate::platform::{
@@ -355,12 +356,14 @@ fn respond(
     if body.is_at_end() {
         body.finish();
     }
-    if passes_trailers {
-        body.pass_trailers();
-    }
+    let taker = passes_trailers.then(|| {
+        let (trailers, taker) = Trailers::of(outgoing.head);
+        body.pass_trailers(trailers);
+        taker
+    });
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
-    if passes_trailers {
-        trailers::announce(&mut response, &head.headers);
+    if let Some(taker) = taker {
+        trailers::announce(&mut response, &head.headers, taker, outgoing.head);
     }
     let declared =
         Declared::read(head.headers.get_all(http::header::CONNECTION).iter().map(http::HeaderValue::as_bytes));

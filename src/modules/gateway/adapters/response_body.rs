@@ -16,7 +16,7 @@ use hyper::body::{Body as _, Incoming};
 use super::{
     connection::{Link, quiet},
     pool::Pool,
-    trailers::{self, Trailers},
+    trailers::Trailers,
     upstream::Place,
 };
 
@@ -45,7 +45,7 @@ pub(super) struct ResponseBody {
     deadline: Option<Instant>,
     /// Since when something is waited for; `None`: the last that was asked for came at once.
     waiting_since: Option<Instant>,
-    /// With chunks of our own around it, so that trailers can follow.
+    /// What follows it, where the client takes that.
     trailers: Option<Trailers>,
     /// Held to the end: the request is in flight until its answer is through.
     _place: Place,
@@ -80,8 +80,8 @@ impl ResponseBody {
     }
 
     /// Lets trailers follow the body.
-    pub(super) fn pass_trailers(&mut self) {
-        self.trailers = Some(Trailers::default());
+    pub(super) fn pass_trailers(&mut self, trailers: Trailers) {
+        self.trailers = Some(trailers);
     }
 
     /// Gives the connection back when the exchange is complete; at once for a response without a body.
@@ -136,7 +136,7 @@ impl MessageBody for ResponseBody {
                     match (frame.into_data(), &mut this.trailers) {
                         (Ok(bytes), None) => return Poll::Ready(Some(Ok(bytes))),
                         (Ok(bytes), Some(_)) if bytes.is_empty() => {}
-                        (Ok(bytes), Some(_)) => return Poll::Ready(Some(Ok(trailers::chunk(&bytes)))),
+                        (Ok(bytes), Some(trailers)) => return Poll::Ready(Some(Ok(trailers.piece(bytes)))),
                         (Err(frame), Some(trailers)) => trailers.take(frame),
                         // The client cannot take them (RFC 9110 §6.5.1).
                         (Err(_), None) => {}
@@ -146,7 +146,8 @@ impl MessageBody for ResponseBody {
                 Poll::Ready(None) => {
                     // The protocol still has to see that the exchange is over.
                     this.finish();
-                    return Poll::Ready(this.trailers.take().map(|trailers| Ok(trailers.last_chunk())));
+
+                    return Poll::Ready(this.trailers.take().and_then(Trailers::end).map(Ok));
                 }
                 Poll::Pending if at_end => return this.break_off(BrokenOff::Closed),
                 Poll::Pending if driven => break,

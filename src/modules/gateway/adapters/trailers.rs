@@ -1,6 +1,6 @@
-//! Trailers of an answer (RFC 9110 §6.5). The server library ends a chunked body without any, so the chunks are made here
-//! where the client says that it takes trailers and the target is going to send some. Trailers of requests end here: whoever
-//! takes the chunked coding off may drop them (RFC 9112 §7.1.2).
+//! Trailers of an answer (RFC 9110 §6.5), where the client says that it takes them and the target is going to send some. Over
+//! HTTP/2 they are handed over beside the body. With HTTP/1.1 the server library ends a chunked body without any, so the chunks
+//! are made here. Trailers of requests end here: whoever takes the chunked coding off may drop them (RFC 9112 §7.1.2).
 
 use std::io::Write as _;
 
@@ -10,11 +10,11 @@ use actix_web::{
     http::{Version, header as front},
 };
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header, response::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, response::Parts};
 use hyper::body::Frame;
 
 use super::hygiene::{is_hop_by_hop, to_front};
-use crate::platform::http::{Problem, problem::UNSUPPORTED_MEDIA_TYPE};
+use crate::platform::http::{Problem, http2::AnswerTrailers, problem::UNSUPPORTED_MEDIA_TYPE};
 
 /// Whether the client takes trailers.
 pub(super) fn are_taken(head: &RequestHead) -> bool {
@@ -25,14 +25,23 @@ pub(super) fn are_taken(head: &RequestHead) -> bool {
 /// Whether the client takes trailers and the target may send some.
 pub(super) fn are_wanted(head: &RequestHead, answer: &Parts) -> bool {
     let may_come = answer.version == http::Version::HTTP_2 || answer.headers.contains_key(header::TRAILER);
-    may_come && head.version == Version::HTTP_11 && are_taken(head)
+    may_come && matches!(head.version, Version::HTTP_11 | Version::HTTP_2) && are_taken(head)
 }
 
-/// Says that chunks and trailers are coming.
-pub(super) fn announce<B>(response: &mut HttpResponse<B>, from: &HeaderMap) {
-    response.head_mut().no_chunking(true);
+/// Says that trailers are coming, with HTTP/1.1 chunks too.
+pub(super) fn announce<B>(
+    response: &mut HttpResponse<B>,
+    from: &HeaderMap,
+    trailers: AnswerTrailers,
+    to: &RequestHead,
+) {
+    if to.version == Version::HTTP_2 {
+        response.extensions_mut().insert(trailers);
+    } else {
+        response.head_mut().no_chunking(true);
+        response.headers_mut().insert(front::TRANSFER_ENCODING, front::HeaderValue::from_static("chunked"));
+    }
     let headers = response.headers_mut();
-    headers.insert(front::TRANSFER_ENCODING, front::HeaderValue::from_static("chunked"));
     for value in from.get_all(header::TRAILER) {
         if let Some((name, value)) = to_front(&header::TRAILER, value) {
             headers.append(name, value);
@@ -41,38 +50,49 @@ pub(super) fn announce<B>(response: &mut HttpResponse<B>, from: &HeaderMap) {
 }
 
 /// What follows a body.
-#[derive(Debug, Default)]
-pub(super) struct Trailers(HeaderMap);
+#[derive(Debug)]
+pub(super) struct Trailers {
+    kept: HeaderMap,
+    /// Who takes them over HTTP/2.
+    taker: Option<AnswerTrailers>,
+}
 
 impl Trailers {
+    /// Those of an answer to this request, and who gets them over HTTP/2.
+    pub(super) fn of(head: &RequestHead) -> (Self, AnswerTrailers) {
+        let taker = AnswerTrailers::default();
+        let is_h2 = head.version == Version::HTTP_2;
+        (Self { kept: HeaderMap::new(), taker: is_h2.then(|| taker.clone()) }, taker)
+    }
+
+    /// A piece of the body as it goes to the client.
+    pub(super) fn piece(&self, bytes: Bytes) -> Bytes {
+        if self.taker.is_some() { bytes } else { chunk(&bytes) }
+    }
+
+    /// The end of the body; nothing over HTTP/2, where the trailers go beside it.
+    pub(super) fn end(self) -> Option<Bytes> {
+        let Some(taker) = &self.taker else { return Some(self.last_chunk()) };
+        let may_stand = |(name, value): (&HeaderName, &HeaderValue)| {
+            (!is_misplaced(name.as_str())).then(|| (name.clone(), value.clone()))
+        };
+        taker.set(self.kept.iter().filter_map(may_stand).collect());
+        None
+    }
+
     /// Keeps them until the body is through.
     pub(super) fn take(&mut self, frame: Frame<Bytes>) {
         if let Ok(trailers) = frame.into_trailers() {
-            self.0.extend(trailers);
+            self.kept.extend(trailers);
         }
     }
 
-    /// The end of the body, with the trailers that may stand there: none about framing, routing or who somebody is.
-    pub(super) fn last_chunk(&self) -> Bytes {
+    /// The end of the body with chunks, with the trailers that may stand there.
+    fn last_chunk(&self) -> Bytes {
         let mut text = BytesMut::from("0\r\n");
-        for (name, value) in &self.0 {
+        for (name, value) in &self.kept {
             let name = name.as_str();
-            let is_misplaced = is_hop_by_hop(name)
-                || matches!(
-                    name,
-                    "content-length"
-                        | "content-encoding"
-                        | "content-type"
-                        | "content-range"
-                        | "host"
-                        | "set-cookie"
-                        | "authorization"
-                        | "location"
-                        | "cache-control"
-                        | "vary"
-                        | "age"
-                );
-            if !is_misplaced {
+            if !is_misplaced(name) {
                 text.extend_from_slice(name.as_bytes());
                 text.extend_from_slice(b": ");
                 text.extend_from_slice(value.as_bytes());
@@ -84,8 +104,27 @@ impl Trailers {
     }
 }
 
+/// Whether it may not be a trailer: nothing about framing, routing or who somebody is.
+fn is_misplaced(name: &str) -> bool {
+    is_hop_by_hop(name)
+        || matches!(
+            name,
+            "content-length"
+                | "content-encoding"
+                | "content-type"
+                | "content-range"
+                | "host"
+                | "set-cookie"
+                | "authorization"
+                | "location"
+                | "cache-control"
+                | "vary"
+                | "age"
+        )
+}
+
 /// A piece of a body as a chunk.
-pub(super) fn chunk(bytes: &[u8]) -> Bytes {
+fn chunk(bytes: &[u8]) -> Bytes {
     let mut chunk = Vec::with_capacity(bytes.len() + 20);
     let _ = write!(chunk, "{:x}\r\n", bytes.len());
     chunk.extend_from_slice(bytes);
@@ -93,14 +132,13 @@ pub(super) fn chunk(bytes: &[u8]) -> Bytes {
     chunk.into()
 }
 
-/// gRPC says how a call went in trailers of HTTP/2, which cannot be sent to clients: better told than lost.
+/// gRPC says how a call went in trailers of HTTP/2, which clients of HTTP/1.1 cannot take: better told than lost.
 pub(super) fn refuse_grpc(request: &ServiceRequest) -> Result<(), Problem> {
     let content_type = request.headers().get(front::CONTENT_TYPE).map(front::HeaderValue::as_bytes).unwrap_or_default();
     let is_grpc = content_type.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/grpc"));
     // `application/grpc-web` carries them in the body.
-    if is_grpc && content_type.get(16) != Some(&b'-') {
-        let detail =
-            "gRPC needs trailers at the end of answers over HTTP/2, which are not available here; gRPC-Web works";
+    if is_grpc && content_type.get(16) != Some(&b'-') && request.version() != Version::HTTP_2 {
+        let detail = "gRPC needs HTTP/2 between client and server, and this request came by HTTP/1.1; gRPC-Web works";
         return Err(Problem::new(&UNSUPPORTED_MEDIA_TYPE, detail));
     }
     Ok(())

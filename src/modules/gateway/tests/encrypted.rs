@@ -15,7 +15,10 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::support::*;
+use super::{
+    http2::{asking, greet, nothing},
+    support::*,
+};
 use crate::platform::tls::{ClientTls, ServerTls, ServerTlsSettings, Shown, connector, watch};
 
 /// An authority of its own.
@@ -337,31 +340,42 @@ async fn events_come_as_long_as_there_are_some() {
 
 #[actix_web::test]
 async fn clients_may_speak_http_2() {
-    if !cfg!(feature = "http2") {
-        return;
-    }
     let authority = Authority::new();
     let upstream = Upstream::ok("over h2");
-    let protocols = &["h2", "http/1.1"];
-    let own = settings(vec![shown(&[], authority.issue(&["a.example"]))]);
-    let tls = ServerTls::load(ServerTlsSettings { protocols, ..own }).unwrap();
-    let front = encrypted_front(&config(&one_upstream(upstream.address, "", "upgrade = ['raw']")), tls).await;
-    let connector = connector(&authority.believed(), &["h2"]).unwrap();
-    let stream = TcpStream::connect(front.address).await.unwrap();
-    let stream = connector.connect(ServerName::try_from("a.example").unwrap(), stream).await.unwrap();
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
-    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
-    let (sender, driver) = handshake.unwrap();
-    actix_web::rt::spawn(driver);
+    let tls = ServerTls::load(ServerTlsSettings {
+        protocols: &["h2", "http/1.1"],
+        client_ca: Some(authority.pem.clone()),
+        ..settings(vec![shown(&[], authority.issue(&["a.example"]))])
+    });
+    let toml = one_upstream(upstream.address, "", "upgrade = ['raw']");
+    let front = encrypted_front(&config(&toml), tls.unwrap()).await;
+    let known = ClientTls { identity: Some(authority.issue(&["client"])), ..authority.believed() };
+    let speaker = |tls: ClientTls| {
+        let to = TcpStream::connect(front.address);
+        async move {
+            let connector = connector(&tls, &["h2"]).unwrap();
+            let stream =
+                connector.connect(ServerName::try_from("a.example").unwrap(), to.await.unwrap()).await.unwrap();
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
+            greet(stream).await
+        }
+    };
+    let (anybody, known) = (speaker(authority.believed()).await, speaker(known).await);
+    let forged = [("client-cert", ":forged:")];
     let calls = (0..10).map(|number| {
-        let mut sender = sender.clone();
-        let request = Request::get(format!("https://a.example/u/{number}")).body(http_body_util::Empty::<Bytes>::new());
-        async move { sender.send_request(request.unwrap()).await.unwrap() }
+        let mut sender = anybody.clone();
+        let request = asking("GET", &format!("/u/{number}"), &forged, nothing());
+        async move { sender.send_request(request).await.unwrap() }
     });
     for answer in futures_util::future::join_all(calls).await {
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "over h2");
     }
-    assert!(upstream.last_head().contains("x-forwarded-host: a.example\r\n"), "{}", upstream.last_head());
+    let head = upstream.last_head();
+    assert!(head.contains("x-forwarded-host: front.example\r\n") && !head.contains("client-cert"), "{head}");
+    let answer = known.clone().send_request(asking("GET", "/u/x", &forged, nothing())).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let head = upstream.last_head();
+    assert!(head.contains("\r\nclient-cert: :MII") && !head.contains("forged"), "{head}");
     assert_eq!(ask(front.address, "a.example", &authority.believed(), "").await.get(..12), Some("HTTP/1.1 200"));
 }

@@ -146,7 +146,8 @@ fn refused() -> Vec<(&'static str, String)> {
 #[actix_web::test]
 async fn ambiguous_requests_are_refused() {
     let upstream = Upstream::ok("x");
-    let front = front(&config(&one_upstream(upstream.address, "idle_timeout = '1s'", ""))).await;
+    let toml = one_upstream(upstream.address, "idle_timeout = '1s'", "");
+    let front = front_bounded(&config(&toml), None, None).await;
     let cases = refused();
     assert!(cases.len() >= 40);
     let mut wrong = Vec::new();

@@ -22,6 +22,7 @@ use crate::{
             Problem,
             api_keys::ApiKeys,
             front,
+            http2::Http2,
             listener::{Listening, bind},
         },
         random::SystemRandom,
@@ -104,7 +105,25 @@ pub(super) async fn encrypted_front(config: &GatewayConfig, tls: ServerTls) -> F
     front_with(config, Some(tls)).await
 }
 
+/// The bounds of HTTP/2.
+pub(super) fn bounds() -> Http2 {
+    Http2 {
+        max_streams: 128,
+        max_resets: 200,
+        stream_window: 256 << 10,
+        connection_window: 1 << 20,
+        ping_interval: Duration::from_secs(30),
+        ping_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_mins(1),
+    }
+}
+
 async fn front_with(config: &GatewayConfig, tls: Option<ServerTls>) -> Front {
+    front_bounded(config, tls, Some(bounds())).await
+}
+
+/// The same with these bounds of HTTP/2, or without it.
+pub(super) async fn front_bounded(config: &GatewayConfig, tls: Option<ServerTls>, bounds: Option<Http2>) -> Front {
     let gateway = Gateway::start(GatewayParts {
         config,
         body_limit: ByteSize::mib(1),
@@ -162,6 +181,7 @@ async fn front_with(config: &GatewayConfig, tls: Option<ServerTls>) -> Front {
         shutdown_timeout: Duration::from_secs(1),
         tls,
         changes_protocols: true,
+        http2: bounds,
     };
     let (server, address) = bind(factory, &how).unwrap();
     let stop = server.handle();
