@@ -24,7 +24,7 @@ pub(super) enum AggregateCommand {
     Check,
     /// Runs an endpoint or a source once and prints what it answers; exit code 1 when something required fails
     #[command(
-        after_help = "Examples:\n  vestibule aggregate run /dashboard/42 --explain --config vestibule.toml\n  vestibule aggregate run '/dashboard/{user_id}' --path user_id=42 --with lang=de --header 'accept-language: de'\n  vestibule aggregate run profile --with user_id=42 --offline answers.json\n\nanswers.json: {\"profile\": {\"id\": 42}, \"orders\": {\"$status\": 503}, \"product\": {\"$paths\": {\"/products/7\": {\"name\": \"tea\"}}}}"
+        after_help = "Examples:\n  vestibule aggregate run /dashboard/42 --explain --config vestibule.toml\n  vestibule aggregate run '/dashboard/{user_id}' --path user_id=42 --with lang=de --header 'accept-language: de'\n  vestibule aggregate run profile --with user_id=42 --offline answers.json\n  vestibule aggregate run /graphql --query 'query Q($id: ID!) { user(id: $id) { name } }' --variables '{\"id\": 42}'\n\nanswers.json: {\"profile\": {\"id\": 42}, \"orders\": {\"$status\": 503}, \"product\": {\"$paths\": {\"/products/7\": {\"name\": \"tea\"}}}}"
     )]
     Run(Run),
     /// Takes the endpoints of a KrakenD configuration over, and names what it left out
@@ -58,6 +58,12 @@ pub(super) struct Run {
     /// A header of the request; may be given again
     #[arg(short = 'H', long = "header", value_name = "K:V", value_parser = header)]
     headers: Vec<(String, String)>,
+    /// For the path of GraphQL: the document
+    #[arg(long, value_name = "DOCUMENT")]
+    query: Option<String>,
+    /// The document's variables, an object in JSON
+    #[arg(long, value_name = "JSON", requires = "query")]
+    variables: Option<String>,
     /// Calls nothing: a folder with NAME.json for each source, or one JSON file with a member for each, answers instead
     #[arg(long, value_name = "FIXTURES")]
     offline: Option<PathBuf>,
@@ -96,6 +102,8 @@ impl Run {
             arguments: self.arguments.clone(),
             path: self.path.clone(),
             headers: self.headers.clone(),
+            document: self.query.clone(),
+            variables: self.variables.clone(),
             fixtures,
         };
         let outcome = block_on(bootstrap::aggregate(&loaded.config, &request))?.map_err(|fault| match fault {

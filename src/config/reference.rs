@@ -18,11 +18,12 @@ const LONGEST: u64 = 1024 * 1024;
 
 /// Names of files and folders; like `mail.transport`, which has a `file:` of its own, they are only made relative to the file
 /// they stand in.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "auth.pages.templates",
     "auth.password.breach_list.file",
     "gateway.routes[].request_schema",
     "aggregation.sources[].schema",
+    "aggregation.graphql.schema",
 ];
 
 /// Files of certificates and keys, which may also be given as a whole.

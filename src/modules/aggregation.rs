@@ -17,8 +17,14 @@ mod command;
 mod domain;
 #[cfg(all(fuzzing, feature = "aggregation"))]
 pub mod fuzzing;
+#[cfg(all(feature = "aggregation", feature = "graphql"))]
+mod graphql;
+#[cfg(all(feature = "aggregation", not(feature = "graphql")))]
+mod graphql_absent;
 #[cfg(feature = "aggregation")]
 mod start;
+#[cfg(all(feature = "aggregation", not(feature = "graphql")))]
+use graphql_absent as graphql;
 
 pub use config::AggregationConfig;
 

@@ -3,6 +3,8 @@
 mod answers;
 mod databases;
 mod endpoints;
+#[cfg(feature = "graphql")]
+mod graphql;
 mod lines;
 mod role;
 mod sources;

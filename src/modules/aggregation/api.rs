@@ -17,6 +17,10 @@ pub struct RunRequest {
     pub path: Vec<(String, String)>,
     /// Headers of the request.
     pub headers: Vec<(String, String)>,
+    /// For GraphQL: the document, and its variables as a JSON object.
+    pub document: Option<String>,
+    /// See `document`.
+    pub variables: Option<String>,
     /// Canned answers by source, as JSON text; `None`: the sources are called.
     pub fixtures: Option<BTreeMap<String, String>>,
 }

@@ -34,6 +34,7 @@ use super::{
         stream::{Part, array, elements, parts, shifted},
         transform::{RuleFault, apply},
     },
+    graphql,
     start::check,
 };
 use crate::kernel::{Clock, FieldFault, SystemClock};
@@ -47,6 +48,7 @@ pub struct Rehearsal {
     catalogue: Arc<Catalogue>,
     caller: Arc<dyn SourceCaller>,
     clock: Arc<dyn Clock>,
+    graphql: Option<Arc<graphql::Service>>,
 }
 
 /// What is run, with all that the request says.
@@ -55,6 +57,7 @@ pub struct Prepared(Target, RequestHeaders);
 enum Target {
     Source(Arc<Source>, BTreeMap<String, String>),
     Endpoint(Arc<Endpoint>, [(&'static str, Json); 3]),
+    Graphql(Arc<graphql::Service>, String, Option<String>),
 }
 
 /// Runs a source or an endpoint once.
@@ -77,13 +80,21 @@ impl Rehearsal {
             Some(answers) => Arc::new(CannedSources::read(answers).map_err(RunFault::Usage)?),
             None => Arc::new(HttpSources::new(config, Arc::clone(&clock), &Databases::new(), None)),
         };
-        Ok(Self { catalogue, caller, clock })
+        let graphql = graphql::Service::start(config, &catalogue, Arc::clone(&caller));
+        Ok(Self { catalogue, caller, clock, graphql })
     }
 
     /// Finds what is meant.
     pub fn prepare(&self, request: &RunRequest) -> Result<Prepared, RunFault> {
         let client = request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         let headers = RequestHeaders { client, trace: Vec::new() };
+        if let Some(document) = &request.document {
+            let path = request.name.strip_prefix("/api").unwrap_or(&request.name);
+            let served = self.graphql.as_ref().filter(|graphql| graphql.path() == path);
+            let served = served.ok_or_else(|| RunFault::Usage(format!("no GraphQL is served at `{path}`")))?;
+            let target = Target::Graphql(Arc::clone(served), document.clone(), request.variables.clone());
+            return Ok(Prepared(target, headers));
+        }
         if let Some(source) = self.catalogue.source(&request.name) {
             let arguments = arguments(source, request).map_err(RunFault::Usage)?;
             return Ok(Prepared(Target::Source(Arc::clone(source), arguments), headers));
@@ -107,6 +118,11 @@ impl Rehearsal {
             }
             Target::Endpoint(endpoint, scope) => {
                 run_endpoint(&RunEndpoint { caller, clock }, endpoint, scope, headers).await
+            }
+            Target::Graphql(graphql, document, variables) => {
+                let ran = graphql.rehearse(document, variables.as_deref(), headers).await;
+                let (answer, complete) = ran.map_err(RunFault::Usage)?;
+                Ok(RunOutcome { answer: Ok(answer), complete, timeline: Vec::new() })
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `[aggregation]`: sources, endpoints and limits of evaluation.
 
 mod batch;
+mod graphql;
 mod reach;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use batch::BatchConfig;
+pub use graphql::GraphqlConfig;
 pub use reach::{PaginateBy, PaginateConfig, RedirectsConfig};
 
 use crate::kernel::units::{ByteSize, Span};
@@ -34,6 +36,8 @@ pub struct AggregationConfig {
     /// `[[aggregation.rulesets]]`.
     #[serde(default)]
     pub rulesets: Vec<RulesetConfig>,
+    /// `[aggregation.graphql]`; absent: not served.
+    pub graphql: Option<GraphqlConfig>,
 }
 
 /// `[aggregation.evaluation]`: programs from requests run in worker processes within these limits.

@@ -16,6 +16,7 @@ use super::{
     application::{aggregate::Aggregate, run_endpoint::RunEndpoint, transform::Transform},
     config::AggregationConfig,
     domain::template::UrlTemplate,
+    graphql,
 };
 use crate::{
     kernel::{Clock, SettingFault, StartError},
@@ -59,6 +60,7 @@ pub struct AskedDatabase {
 pub struct Aggregation {
     use_cases: Arc<UseCases>,
     workers: Arc<WorkerPool>,
+    graphql: Option<Arc<graphql::Service>>,
 }
 
 impl Aggregation {
@@ -79,6 +81,7 @@ impl Aggregation {
         let workers = Arc::new(WorkerPool::new(worker, &config.evaluation));
         let databases = asked(config, databases)?;
         let caller = Arc::new(HttpSources::new(config, Arc::clone(&clock), &databases, shared));
+        let graphql = graphql::Service::start(config, &catalogue, caller.clone());
         let use_cases = Arc::new(UseCases {
             aggregate: Aggregate {
                 catalogue: Arc::clone(&catalogue),
@@ -95,12 +98,15 @@ impl Aggregation {
             },
             catalogue,
         });
-        Ok(Self { use_cases, workers })
+        Ok(Self { use_cases, workers, graphql })
     }
 
     /// Registers the role's paths.
     pub fn configure(&self, app: &mut web::ServiceConfig) {
         http::configure(&self.use_cases, app);
+        if let Some(graphql) = &self.graphql {
+            graphql.configure(app);
+        }
     }
 
     /// What has to be there for the role to be ready: nothing, sources may come and go.
@@ -141,6 +147,7 @@ pub fn check(config: &AggregationConfig) -> Vec<SettingFault> {
             faults.push(SettingFault::new(key(), format!("{authority:?} is no host")));
         }
     }
+    faults.extend(graphql::check(config));
     faults
 }
 
@@ -151,5 +158,6 @@ pub fn openapi(config: &AggregationConfig) -> utoipa::openapi::OpenApi {
         let (path, item) = http::documented(endpoint);
         document.paths.paths.insert(path, item);
     }
+    document.paths.paths.extend(graphql::documented(config));
     document
 }

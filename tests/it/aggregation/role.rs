@@ -3,6 +3,8 @@
 mod app;
 mod batch;
 mod endpoints;
+#[cfg(feature = "graphql")]
+mod graphql;
 mod honest;
 mod hostile;
 mod pages;

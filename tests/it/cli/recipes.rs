@@ -44,6 +44,14 @@ fn every_recipe_runs_as_it_stands() {
     for (index, (language, block)) in blocks.iter().enumerate() {
         match language.as_str() {
             "toml" => shown = Some(block),
+            "graphql" => {
+                let file = std::fs::read_to_string(root.join("config/examples/aggregation/shop.graphql")).unwrap();
+                assert!(file.contains(block.as_str()), "shop.graphql is not what is shown");
+            }
+            // Not every binary has it.
+            "sh" if block.contains("graphql") && !cfg!(feature = "graphql") => {
+                ran.push("config/examples/aggregation/graphql.toml".to_owned());
+            }
             "sh" if block.starts_with("vestibule ") && block.contains("config/examples") => {
                 let mut shell = command(&root);
                 let program = shell.get_program().to_owned();

@@ -2,10 +2,10 @@
 
 mod aggregate;
 mod catalogue;
-mod context;
+pub(crate) mod context;
 mod documented;
-mod endpoint;
-mod honest;
+pub(crate) mod endpoint;
+pub(crate) mod honest;
 mod problems;
 mod transform;
 mod transform_lines;

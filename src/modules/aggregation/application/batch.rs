@@ -28,19 +28,21 @@ pub(crate) struct Batch {
     pub(crate) key: Option<Path>,
     /// The argument that is joined; `None`: the body has the elements.
     pub(crate) joined: Option<String>,
+    /// Whether everything with an element's key is its own, as an array, in place of the first.
+    pub(crate) many: bool,
 }
 
 /// Calls for all elements, and where each element is.
-pub(super) struct Batched {
+pub(crate) struct Batched {
     /// The calls.
-    pub(super) calls: Vec<Result<Call, String>>,
+    pub(crate) calls: Vec<Result<Call, String>>,
     /// For each element its call, and what it is called there.
     places: Vec<Result<(usize, String), String>>,
 }
 
 impl Batch {
     /// The calls for these elements, equal ones once.
-    pub(super) fn plan(&self, step: &Step, scope: Input<'_>, items: &[Json]) -> Batched {
+    pub(crate) fn plan(&self, step: &Step, scope: Input<'_>, items: &[Json]) -> Batched {
         let filled = arguments(step, scope, items);
         let mut position: HashMap<String, usize> = HashMap::new();
         // What is asked for, each once, in order.
@@ -89,8 +91,8 @@ impl Batch {
     }
 
     /// What came back for each element, in the elements' order; one that the answer does not have is null.
-    pub(super) fn assemble(&self, batched: &Batched, made: &[SourceAnswer]) -> Vec<SourceAnswer> {
-        let told: Vec<Result<HashMap<String, &RawValue>, SourceReport>> =
+    pub(crate) fn assemble(&self, batched: &Batched, made: &[SourceAnswer]) -> Vec<SourceAnswer> {
+        let told: Vec<Result<HashMap<String, Json>, SourceReport>> =
             made.iter().map(|answer| self.by_name(answer)).collect();
         let answer = |place: &Result<(usize, String), String>| {
             let failed = |detail: &str| SourceReport::failed(SourceStatus::Error, detail);
@@ -105,7 +107,7 @@ impl Batch {
             match found {
                 Err(report) => SourceAnswer { report, body: None },
                 Ok((report, element)) => {
-                    let body = element.map_or_else(null, |element| Json::from((*element).to_owned()));
+                    let body = element.map_or_else(|| self.missing(), Json::clone);
                     SourceAnswer { report: report.clone(), body: Some(body) }
                 }
             }
@@ -113,25 +115,42 @@ impl Batch {
         batched.places.iter().map(answer).collect()
     }
 
-    /// An answer's elements by what they are called; of equal ones the first.
-    fn by_name<'a>(&self, answer: &'a SourceAnswer) -> Result<HashMap<String, &'a RawValue>, SourceReport> {
+    /// What there is where the answer has nothing.
+    fn missing(&self) -> Json {
+        if self.many { array(&[]) } else { null() }
+    }
+
+    /// An answer's elements by what they are called; of equal ones the first, or all.
+    fn by_name(&self, answer: &SourceAnswer) -> Result<HashMap<String, Json>, SourceReport> {
         let Some(body) = answer.body.as_deref() else { return Err(answer.report.clone()) };
         let wrong = |detail: &str| SourceReport {
             http_status: answer.report.http_status,
             ..SourceReport::failed(SourceStatus::Error, detail)
         };
         let Some(key) = &self.key else {
-            return serde_json::from_str(body.get()).map_err(|_| wrong("the batch's answer is no object"));
+            let named: Result<HashMap<String, Box<RawValue>>, _> = serde_json::from_str(body.get());
+            let named = named.map_err(|_| wrong("the batch's answer is no object"))?;
+            return Ok(named.into_iter().map(|(name, element)| (name, Json::from(element))).collect());
         };
         let all = elements(body).ok_or_else(|| wrong("the batch's answer is no array"))?;
-        let mut named = HashMap::with_capacity(all.len());
+        let mut named: HashMap<String, Vec<&RawValue>> = HashMap::with_capacity(all.len());
         for element in all {
             if let Some(name) = key.find(element).and_then(identity) {
-                named.entry(name.into_owned()).or_insert(element);
+                named.entry(name.into_owned()).or_default().push(element);
             }
         }
-        Ok(named)
+        let one = |elements: Vec<&RawValue>| match elements.first() {
+            Some(first) if !self.many => Json::from((*first).to_owned()),
+            _ => array(&elements),
+        };
+        Ok(named.into_iter().map(|(name, elements)| (name, one(elements))).collect())
     }
+}
+
+fn array(elements: &[&RawValue]) -> Json {
+    let elements: Vec<&str> = elements.iter().map(|element| element.get()).collect();
+    let text = format!("[{}]", elements.join(","));
+    Json::from(RawValue::from_string(text).expect("an array of JSON texts"))
 }
 
 /// The body of each chunk, whose program sees its elements as `.item`.

@@ -331,7 +331,7 @@ fn calls(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Call, Stri
 }
 
 /// The arguments for each item; one that is null is left out.
-pub(super) fn arguments(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Arguments, String>> {
+pub(crate) fn arguments(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Arguments, String>> {
     let mut filled: Vec<Result<Arguments, String>> = items.iter().map(|_| Ok(Arguments::new())).collect();
     for (name, program) in &step.arguments {
         for (arguments, outputs) in filled.iter_mut().zip(program.run_each(scope, items, 2)) {
@@ -347,7 +347,7 @@ pub(super) fn arguments(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Re
 }
 
 /// The call with these arguments.
-pub(super) fn call_of(step: &Step, arguments: &Arguments, body: Option<String>) -> Result<Call, String> {
+pub(crate) fn call_of(step: &Step, arguments: &Arguments, body: Option<String>) -> Result<Call, String> {
     let filled = step.source.url.fill(arguments).map_err(|fault| match fault {
         FillFault::Missing(name) => format!("the argument `{name}` is null"),
         FillFault::Segment => fault.to_string(),

@@ -30,7 +30,8 @@ impl Compiling<'_> {
             Some(path) => Some(self.plain_path(format!("{key}.key"), path)?),
             None => None,
         };
-        Some(Batch { size: config.size, join: config.join.clone(), key: id, joined: joined.into_iter().next() })
+        let joined = joined.into_iter().next();
+        Some(Batch { size: config.size, join: config.join.clone(), key: id, joined, many: false })
     }
 }
 

@@ -69,6 +69,7 @@ fn config(endpoint: serde_json::Value) -> AggregationConfig {
     };
     let endpoint: EndpointConfig = serde_json::from_value(endpoint).expect("endpoint");
     AggregationConfig {
+        graphql: None,
         source_body_limit: ByteSize::mib(1),
         cache_size: ByteSize::mib(1),
         line_limit: ByteSize::mib(1),

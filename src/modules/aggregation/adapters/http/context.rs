@@ -44,7 +44,7 @@ pub(super) fn explain(request: &HttpRequest, query: &[(String, String)]) -> Resu
 const IDENTITY: [&str; 4] = ["x-user-id", "x-user-email", "x-user-roles", "x-user-scopes"];
 
 /// The headers that sources may get. Who asks is what the token says; an API key stays here.
-pub(super) fn headers(request: &HttpRequest) -> RequestHeaders {
+pub(crate) fn headers(request: &HttpRequest) -> RequestHeaders {
     let is_own = |name: &str| {
         let name = name.replace('_', "-");
         name == "x-api-key" || IDENTITY.contains(&name.as_str())

@@ -63,7 +63,8 @@ pub(super) async fn serve(
     Ok(honest.answer(&request, body))
 }
 
-fn authorise(access: Access, request: &HttpRequest) -> Result<(), Problem> {
+/// Whether who asks may.
+pub(crate) fn authorise(access: Access, request: &HttpRequest) -> Result<(), Problem> {
     if access == Access::Anybody {
         return Ok(());
     }

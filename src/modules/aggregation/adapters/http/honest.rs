@@ -10,23 +10,23 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use super::super::super::domain::{freshness::Freshness, vary::Vary};
 
 /// `X-Aggregation-Complete`
-pub(super) const COMPLETE: HeaderName = HeaderName::from_static("x-aggregation-complete");
+pub(crate) const COMPLETE: HeaderName = HeaderName::from_static("x-aggregation-complete");
 
 /// An answer of JSON and what is known of it.
-pub(super) struct Honest<'a> {
+pub(crate) struct Honest<'a> {
     /// Whether every part is there.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
     /// How long it may be kept.
-    pub(super) freshness: Freshness,
+    pub(crate) freshness: Freshness,
     /// What it depends on.
-    pub(super) vary: &'a Vary,
+    pub(crate) vary: &'a Vary,
     /// Tells it from others; `None`: it is not worth telling.
-    pub(super) tag: Option<String>,
+    pub(crate) tag: Option<String>,
 }
 
 impl Honest<'_> {
     /// The answer, or 304 when the client names its tag.
-    pub(super) fn answer(&self, request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
+    pub(crate) fn answer(&self, request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
         let known = self.tag.as_deref().is_some_and(|tag| is_known(request, tag));
         let mut answer = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         answer.insert_header((COMPLETE, if self.complete { "true" } else { "false" }));
@@ -45,7 +45,7 @@ impl Honest<'_> {
 }
 
 /// A strong tag: the same bytes, the same tag.
-pub(super) fn strong(body: &[u8]) -> String {
+pub(crate) fn strong(body: &[u8]) -> String {
     format!("\"{}\"", hash(&[body]))
 }
 
