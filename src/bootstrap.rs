@@ -8,6 +8,7 @@ mod auth;
 mod checks;
 pub mod demo;
 mod gateway;
+mod inside;
 mod openapi;
 mod process;
 #[cfg(feature = "redis")]

@@ -6,11 +6,12 @@ use std::sync::{
 };
 
 use actix_web::web;
+use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 
 use super::{
-    RoleSet, aggregation, auth, gateway, openapi, reload::Reloader, remote::RemoteRole, server, siblings,
-    token_feed::TokenFeed,
+    RoleSet, aggregation, auth, gateway, inside::Inside, openapi, reload::Reloader, remote::RemoteRole, server,
+    siblings, token_feed::TokenFeed,
 };
 use crate::{
     config::{Config, Loaded},
@@ -98,7 +99,8 @@ impl Process {
 
         let auth = auth::Placed::start(&shared).await?;
         shared.api_keys.ask(Arc::new(KnownToAuth(auth.api())));
-        let aggregation = aggregation::Placed::start(&shared)?;
+        let inside = Arc::new(Inside::new(shared.roles.clone(), shared.config.services.clone()));
+        let aggregation = aggregation::Placed::start(&shared, &inside)?;
         let gateway = gateway::Placed::start(&shared).await?;
         let mut tasks = vec![tokio::spawn(metrics.clone().upkeep())];
         tasks.push(start_token_feed(&shared, &auth).await);
@@ -113,7 +115,7 @@ impl Process {
             metrics,
             log: options.log,
             openapi: if shared.config.server.docs {
-                Some(openapi::document(&shared.roles, &shared.config))
+                Some(ArcSwap::from_pointee(openapi::document(&shared.roles, &shared.config)))
             } else {
                 None
             },
@@ -121,7 +123,15 @@ impl Process {
             clock: shared.clock.clone(),
         });
         let local = [auth.routes(), aggregation.routes()].into_iter().flatten().collect();
-        let reloader = Reloader::new(&options.loaded, gateway.clone());
+        // Aggregation is not among those it asks.
+        let asked = server::Routes {
+            roles: auth.routes().into_iter().collect(),
+            gateway: gateway::Placed::default(),
+            operations: operations.clone(),
+        };
+        inside.answer_with(shared.clone(), asked);
+        let reloader =
+            Reloader::new(&options.loaded, &shared.roles, gateway.clone(), aggregation.clone(), operations.clone());
         gateway.reload_by(&reloader);
         tasks.extend(reloader.listen()?);
         let routes = server::Routes { roles: local, gateway: gateway.clone(), operations };

@@ -13,6 +13,7 @@ pub mod health;
 pub mod listener;
 pub mod operations;
 pub mod problem;
+pub mod role_client;
 mod sibling;
 mod wire;
 

@@ -3,7 +3,11 @@
 mod answers;
 mod databases;
 mod endpoints;
+mod hostile;
+mod keys;
 mod lines;
+mod reload;
 mod role;
+mod roles;
 mod sources;
 mod transform;

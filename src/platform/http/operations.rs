@@ -7,6 +7,7 @@ mod health;
 use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{HttpResponse, web};
+use arc_swap::ArcSwap;
 
 use super::{HealthProbe, Problem, ProblemType, problem::NOT_FOUND};
 use crate::{
@@ -31,8 +32,8 @@ pub struct Operations {
     pub metrics: Metrics,
     /// The log, for its count of dropped lines.
     pub log: Arc<LogGuard>,
-    /// The OpenAPI document; `None`: documentation is off.
-    pub openapi: Option<String>,
+    /// The OpenAPI document, which changes with the configuration; `None`: documentation is off.
+    pub openapi: Option<ArcSwap<String>>,
     /// Every kind of problem that the process can answer with.
     pub problems: Vec<&'static ProblemType>,
     /// Time.

@@ -18,7 +18,8 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
 }
 
 async fn document(operations: web::Data<Operations>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(operations.openapi.clone().unwrap_or_default())
+    let document = operations.openapi.as_ref().map(|document| document.load().as_str().to_owned());
+    HttpResponse::Ok().content_type("application/json").body(document.unwrap_or_default())
 }
 
 static SWAGGER: LazyLock<Arc<utoipa_swagger_ui::Config<'static>>> =
