@@ -29,7 +29,7 @@ fn prepared(steps: &Value, response: Option<&str>) -> (Rehearsal, Prepared) {
     settings["endpoints"] = json!([{"path": "/screen/{id}", "steps": steps, "response": response}]);
     let settings = serde_json::from_value(settings).expect("settings");
     let answers: BTreeMap<String, String> = names.map(|name| (name.to_owned(), document(name).to_string())).into();
-    let rehearsal = Rehearsal::new(&settings, Some(&answers)).expect("a good endpoint");
+    let rehearsal = Rehearsal::new(&settings, Some(&answers), &[]).expect("a good endpoint");
     let request = RunRequest { name: "/screen/42".to_owned(), ..RunRequest::default() };
     let prepared = rehearsal.prepare(&request).expect("it is there");
     (rehearsal, prepared)

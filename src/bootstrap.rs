@@ -9,6 +9,7 @@ mod checks;
 pub mod demo;
 mod gateway;
 mod http2;
+mod inside;
 mod openapi;
 mod process;
 #[cfg(feature = "redis")]

@@ -13,7 +13,10 @@ const MISSING: &str = "role `aggregation` is not compiled into this binary";
 /// Runs a source or an endpoint once.
 pub async fn aggregate(config: &Config, request: &RunRequest) -> Result<RunOutcome, RunFault> {
     #[cfg(feature = "aggregation")]
-    let outcome = crate::modules::aggregation::run(&config.aggregation, request).await;
+    let outcome = {
+        let databases = super::aggregation::databases(config);
+        crate::modules::aggregation::run(&config.aggregation, &databases, request).await
+    };
     #[cfg(not(feature = "aggregation"))]
     let outcome = std::future::ready(missing(config, request)).await;
     outcome

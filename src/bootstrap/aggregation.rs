@@ -2,22 +2,36 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use super::process::{ConfigureRoutes, Shared};
+use super::{
+    inside::Inside,
+    process::{ConfigureRoutes, Shared},
+};
+use crate::config::Config;
 #[cfg(feature = "aggregation")]
-use crate::config::{Config, DatabaseConfig};
+use crate::config::DatabaseConfig;
 #[cfg(feature = "aggregation")]
 use crate::{
     kernel::Role,
-    modules::aggregation::{Aggregation, AggregationParts, AskedDatabase},
+    modules::aggregation::{Aggregation, AggregationParts, AskedDatabase, PreparedConfiguration},
     platform::shared_values::SharedValues,
 };
-use crate::{kernel::StartError, platform::http::HealthProbe};
+use crate::{
+    kernel::{SettingFault, StartError},
+    platform::http::HealthProbe,
+};
 
 /// The role as this process has it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Placed {
     #[cfg(feature = "aggregation")]
     local: Option<Aggregation>,
+}
+
+/// The role's part of another configuration, compiled.
+#[derive(Default)]
+pub(super) struct Prepared {
+    #[cfg(feature = "aggregation")]
+    next: Option<PreparedConfiguration>,
 }
 
 impl Placed {
@@ -25,7 +39,7 @@ impl Placed {
         not(feature = "aggregation"),
         expect(clippy::unnecessary_wraps, reason = "starts nothing without the role")
     )]
-    pub(super) fn start(shared: &Shared) -> Result<Self, StartError> {
+    pub(super) fn start(shared: &Shared, inside: &Arc<Inside>) -> Result<Self, StartError> {
         #[cfg(feature = "aggregation")]
         if shared.roles.has(Role::Aggregation) {
             let clock = shared.clock.clone();
@@ -34,11 +48,12 @@ impl Placed {
                 clock,
                 databases: databases(&shared.config),
                 shared: values(shared)?,
+                roles: Some(inside.clone()),
                 worker: None,
             };
             return Ok(Self { local: Some(Aggregation::start(parts)?) });
         }
-        let _ = shared;
+        let _ = (shared, inside);
         Ok(Self::default())
     }
 
@@ -58,6 +73,40 @@ impl Placed {
         None
     }
 
+    /// Whether the role is here.
+    #[cfg_attr(not(feature = "aggregation"), expect(clippy::unused_self, reason = "nothing is here without the role"))]
+    pub(super) fn is_local(&self) -> bool {
+        #[cfg(feature = "aggregation")]
+        return self.local.is_some();
+        #[cfg(not(feature = "aggregation"))]
+        false
+    }
+
+    /// Compiles the role's part of another configuration; nothing is in effect yet.
+    #[cfg_attr(
+        not(feature = "aggregation"),
+        expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "compiles nothing without the role")
+    )]
+    pub(super) fn prepare(&self, config: &Config) -> Result<Prepared, Vec<SettingFault>> {
+        #[cfg(feature = "aggregation")]
+        if let Some(local) = &self.local {
+            return Ok(Prepared { next: Some(local.prepare(&config.aggregation)?) });
+        }
+        let _ = config;
+        Ok(Prepared::default())
+    }
+
+    /// Puts it into effect.
+    #[cfg_attr(not(feature = "aggregation"), expect(clippy::unused_self, reason = "nothing is here without the role"))]
+    pub(super) fn adopt(&self, prepared: Prepared) {
+        #[cfg(feature = "aggregation")]
+        if let (Some(local), Some(next)) = (&self.local, prepared.next) {
+            local.adopt(next);
+        }
+        #[cfg(not(feature = "aggregation"))]
+        let _ = prepared;
+    }
+
     pub(super) fn stop(&self) {
         #[cfg(feature = "aggregation")]
         if let Some(local) = &self.local {
@@ -69,7 +118,7 @@ impl Placed {
 /// What sources may ask: the common database, and that of `auth` where it has one of its own. Asking is not what most
 /// connections are for.
 #[cfg(feature = "aggregation")]
-fn databases(config: &Config) -> Vec<AskedDatabase> {
+pub(super) fn databases(config: &Config) -> Vec<AskedDatabase> {
     let asked = |name, database: &DatabaseConfig| AskedDatabase {
         name,
         url: database.url.clone(),

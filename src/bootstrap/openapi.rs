@@ -1,12 +1,20 @@
 //! The OpenAPI document of a process: its roles' operations, at the paths where a client finds them.
 
+use std::sync::LazyLock;
+
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder,
     security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 
 use super::RoleSet;
-use crate::{config::Config, kernel::Role};
+use crate::{config::Config, kernel::Role, platform::http::operations::OnDemand};
+
+/// The document, written when it is wanted first: it is large, and few ask for it.
+pub(super) fn described(roles: &RoleSet, config: &Config) -> OnDemand {
+    let (roles, config) = (roles.clone(), config.clone());
+    LazyLock::new(Box::new(move || document(&roles, &config)))
+}
 
 /// The document as JSON. With the gateway among the roles it shows the whole front door, wherever the roles run.
 #[cfg_attr(

@@ -1,16 +1,17 @@
 //! One process: the roles it plays, started, served, stopped.
 
 use std::sync::{
-    Arc, LazyLock,
+    Arc,
     atomic::{AtomicBool, Ordering},
 };
 
 use actix_web::web;
+use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 
 use super::{
-    RoleSet, aggregation, auth, gateway, openapi, reload::Reloader, remote::RemoteRole, server, siblings,
-    token_feed::TokenFeed,
+    RoleSet, aggregation, auth, gateway, inside::Inside, openapi::described, reload::Reloader, remote::RemoteRole,
+    server, siblings, token_feed::TokenFeed,
 };
 use crate::{
     config::{Config, Loaded},
@@ -20,7 +21,7 @@ use crate::{
         http::{
             HealthProbe,
             api_keys::{ApiKeySource, ApiKeys},
-            operations::{OnDemand, Operations},
+            operations::Operations,
         },
         random::SystemRandom,
         siblings::{SiblingSigner, SiblingVerifier},
@@ -98,7 +99,8 @@ impl Process {
 
         let auth = auth::Placed::start(&shared).await?;
         shared.api_keys.ask(Arc::new(KnownToAuth(auth.api())));
-        let aggregation = aggregation::Placed::start(&shared)?;
+        let inside = Arc::new(Inside::new(shared.roles.clone(), shared.config.services.clone()));
+        let aggregation = aggregation::Placed::start(&shared, &inside)?;
         let gateway = gateway::Placed::start(&shared).await?;
         let mut tasks = vec![tokio::spawn(metrics.clone().upkeep())];
         tasks.push(start_token_feed(&shared, &auth).await);
@@ -112,12 +114,20 @@ impl Process {
             draining: draining.clone(),
             metrics,
             log: options.log,
-            openapi: shared.config.server.docs.then(|| described(&shared)),
+            openapi: shared.config.server.docs.then(|| ArcSwap::from_pointee(described(&shared.roles, &shared.config))),
             problems: super::checks::problems(),
             clock: shared.clock.clone(),
         });
         let local = [auth.routes(), aggregation.routes()].into_iter().flatten().collect();
-        let reloader = Reloader::new(&options.loaded, gateway.clone());
+        // Aggregation is not among those it asks.
+        let asked = server::Routes {
+            roles: auth.routes().into_iter().collect(),
+            gateway: gateway::Placed::default(),
+            operations: operations.clone(),
+        };
+        inside.answer_with(shared.clone(), asked);
+        let reloader =
+            Reloader::new(&options.loaded, &shared.roles, gateway.clone(), aggregation.clone(), operations.clone());
         gateway.reload_by(&reloader);
         tasks.extend(reloader.listen()?);
         let routes = server::Routes { roles: local, gateway: gateway.clone(), operations };
@@ -163,12 +173,6 @@ async fn start_token_feed(shared: &Shared, auth: &auth::Placed) -> JoinHandle<()
         tracing::warn!(event = "token_feed_waiting", %error);
     }
     tokio::spawn(feed.run())
-}
-
-/// The OpenAPI document. It is large, and few ask for it.
-fn described(shared: &Shared) -> OnDemand {
-    let (roles, config) = (shared.roles.clone(), shared.config.clone());
-    LazyLock::new(Box::new(move || openapi::document(&roles, &config)))
 }
 
 /// The roles as `GET /health` shows them: local ones by their probes, remote ones by their own readiness.

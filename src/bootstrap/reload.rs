@@ -1,5 +1,5 @@
 //! Reads the configuration again while the process serves: at SIGHUP, when a file changes, and when the administration asks.
-//! What belongs to the gateway takes effect at once; what else changed is told, and waits for a restart.
+//! What belongs to the gateway and to aggregation takes effect at once; what else changed is told, and waits for a restart.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::gateway;
+use super::{RoleSet, aggregation, gateway, openapi::described};
 use crate::{
     config::{self, Config, Fault, Loaded, Sources},
     kernel::StartError,
-    platform::watch::FileWatch,
+    platform::{http::operations::Operations, watch::FileWatch},
 };
 
 /// Settings of the gateway that only a start puts into effect: paths that the router and the documentation know, and how
@@ -37,19 +37,31 @@ pub(super) enum Refusal {
 /// Reads the configuration again.
 pub(super) struct Reloader {
     sources: Sources,
+    roles: RoleSet,
     gateway: gateway::Placed,
+    aggregation: aggregation::Placed,
+    operations: Arc<Operations>,
     at_start: Config,
     in_effect: Mutex<Config>,
 }
 
 impl Reloader {
-    pub(super) fn new(loaded: &Loaded, gateway: gateway::Placed) -> Arc<Self> {
+    pub(super) fn new(
+        loaded: &Loaded,
+        roles: &RoleSet,
+        gateway: gateway::Placed,
+        aggregation: aggregation::Placed,
+        operations: Arc<Operations>,
+    ) -> Arc<Self> {
         for outcome in ["applied", "refused"] {
             count(outcome, 0);
         }
         Arc::new(Self {
             sources: loaded.sources().clone(),
+            roles: roles.clone(),
             gateway,
+            aggregation,
+            operations,
             at_start: loaded.config.clone(),
             in_effect: Mutex::new(loaded.config.clone()),
         })
@@ -89,13 +101,29 @@ impl Reloader {
         for warning in loaded.warnings() {
             tracing::warn!(event = "config_warning", %warning);
         }
-        let swapped = self.gateway.reload(&loaded.config).map_err(|faults| Refusal::Faults(loaded.locate(faults)))?;
+        let refused = |faults| Refusal::Faults(loaded.locate(faults));
+        let prepared = self.aggregation.prepare(&loaded.config).map_err(refused)?;
+        let gateway_is_here = self.gateway.reload(&loaded.config).map_err(refused)?;
+        self.aggregation.adopt(prepared);
+        self.document(&loaded.config);
+        let is_here = |key: &str| {
+            let is_of = |section: &str, is_here: bool| key.starts_with(section) && is_here;
+            is_of("gateway.", gateway_is_here) || is_of("aggregation.", self.aggregation.is_local())
+        };
         let applied = config::changed_keys(in_effect, &loaded.config);
-        let applied = applied.into_iter().filter(|key| swapped && is_live(key)).collect();
+        let applied = applied.into_iter().filter(|key| is_here(key) && is_live(key)).collect();
         let needs_restart = config::changed_keys(&self.at_start, &loaded.config);
         let needs_restart = needs_restart.into_iter().filter(|key| !is_live(key)).collect();
         *in_effect = loaded.config;
         Ok(Outcome { applied, needs_restart })
+    }
+
+    /// Endpoints come and go, wherever the role runs; paths are those of the start.
+    fn document(&self, config: &Config) {
+        if let Some(document) = &self.operations.openapi {
+            let config = Config { aggregation: config.aggregation.clone(), ..self.at_start.clone() };
+            document.store(Arc::new(described(&self.roles, &config)));
+        }
     }
 
     /// Listens for SIGHUP from now on, and watches the files where there are some and that is wanted.
@@ -104,7 +132,8 @@ impl Reloader {
             .map_err(|error| StartError::Failed(format!("cannot listen for signals: {error}")))?;
         let mut tasks = vec![tokio::spawn(on_signal(self.clone(), hangup))];
         let settings = &self.at_start.gateway.reload;
-        if settings.watch && self.gateway.is_local() && !self.sources.files.is_empty() {
+        let takes_any = self.gateway.is_local() || self.aggregation.is_local();
+        if settings.watch && takes_any && !self.sources.files.is_empty() {
             match FileWatch::start(&self.sources.files) {
                 Ok(watch) => tasks.push(tokio::spawn(on_change(self.clone(), watch))),
                 Err(why) => tracing::warn!(event = "config_not_watched", %why),
@@ -114,10 +143,10 @@ impl Reloader {
     }
 }
 
-/// Whether a setting is one that the gateway takes while it serves.
+/// Whether a setting is one that its role takes while it serves.
 fn is_live(key: &str) -> bool {
     let is_fixed = |fixed: &&str| key.strip_prefix(*fixed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    key.starts_with("gateway.") && !FIXED.iter().any(is_fixed)
+    key.starts_with("aggregation.") || key.starts_with("gateway.") && !FIXED.iter().any(is_fixed)
 }
 
 async fn on_signal(reloader: Arc<Reloader>, mut hangup: Signal) {

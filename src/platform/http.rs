@@ -14,6 +14,7 @@ pub mod http2;
 pub mod listener;
 pub mod operations;
 pub mod problem;
+pub mod role_client;
 mod sibling;
 mod wire;
 

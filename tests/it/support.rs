@@ -31,7 +31,7 @@ pub(crate) use mail_server::MailServer;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use placement::{Store, Topology};
 pub(crate) use private_postgres::PrivatePostgres;
-pub(crate) use process::{command, eventually};
+pub(crate) use process::{Process, command, eventually};
 pub(crate) use raw::{Manner, RawUpstream};
 pub(crate) use redis::Redis;
 pub(crate) use relying_party::{CALLBACK, RelyingParty, VERIFIER, claims};

@@ -15,7 +15,7 @@ use super::{
         evaluation::Remembering,
         http::{CREDENTIALS, parameters},
         jaq::Jaq,
-        source::{Databases, HttpSources},
+        source::{Beside, Databases, HttpSources},
     },
     api::{RunFault, RunOutcome, RunRequest, RunStep, TransformFault},
     application::{
@@ -35,7 +35,8 @@ use super::{
         transform::{RuleFault, apply},
     },
     graphql,
-    start::check,
+    running::asked,
+    start::{AskedDatabase, check},
 };
 use crate::kernel::{Clock, FieldFault, SystemClock};
 
@@ -61,24 +62,35 @@ enum Target {
 }
 
 /// Runs a source or an endpoint once.
-pub async fn run(config: &AggregationConfig, request: &RunRequest) -> Result<RunOutcome, RunFault> {
-    let rehearsal = Rehearsal::new(config, request.fixtures.as_ref())?;
+pub async fn run(
+    config: &AggregationConfig,
+    databases: &[AskedDatabase],
+    request: &RunRequest,
+) -> Result<RunOutcome, RunFault> {
+    let rehearsal = Rehearsal::new(config, request.fixtures.as_ref(), databases)?;
     let prepared = rehearsal.prepare(request)?;
     rehearsal.run(&prepared).await
 }
 
 impl Rehearsal {
-    /// Compiles the configuration. With `fixtures`, JSON texts by source, nothing is called.
-    pub fn new(config: &AggregationConfig, fixtures: Option<&BTreeMap<String, String>>) -> Result<Self, RunFault> {
+    /// Compiles the configuration. With `fixtures`, JSON texts by source, nothing is called; without, sources that are
+    /// questions ask these databases, and change nothing.
+    pub fn new(
+        config: &AggregationConfig,
+        fixtures: Option<&BTreeMap<String, String>>,
+        databases: &[AskedDatabase],
+    ) -> Result<Self, RunFault> {
         let faults = check(config);
         if !faults.is_empty() {
             return Err(RunFault::Settings(faults));
         }
         let catalogue = Arc::new(compile(config, &Jaq).map_err(RunFault::Settings)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let caller: Arc<dyn SourceCaller> = match fixtures {
-            Some(answers) => Arc::new(CannedSources::read(answers).map_err(RunFault::Usage)?),
-            None => Arc::new(HttpSources::new(config, Arc::clone(&clock), &Databases::new(), None)),
+        let caller: Arc<dyn SourceCaller> = if let Some(answers) = fixtures {
+            Arc::new(CannedSources::read(answers).map_err(RunFault::Usage)?)
+        } else {
+            let databases = asked(config, databases, Databases::new()).map_err(RunFault::Settings)?;
+            Arc::new(HttpSources::new(config, Arc::clone(&clock), &databases, Beside::default(), None))
         };
         let graphql = graphql::Service::start(config, &catalogue, Arc::clone(&caller));
         Ok(Self { catalogue, caller, clock, graphql })

@@ -41,7 +41,7 @@ pub struct AggregationConfig {
 }
 
 /// `[aggregation.evaluation]`: programs from requests run in worker processes within these limits.
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationConfig {
     /// Worker processes kept warm.
@@ -65,6 +65,8 @@ pub struct SourceConfig {
     /// `{name}` is filled from the arguments, percent-encoded.
     #[serde(default)]
     pub url: String,
+    /// A role of this installation that is asked: `auth`; `url` is then a path such as `/auth/me`.
+    pub role: Option<String>,
     /// In place of `url`: a question to a database, `:name` being the arguments, bound as texts. Its rows are the answer.
     pub sql: Option<String>,
     /// For `sql`: whose database is asked, `default` or `auth`.
@@ -96,7 +98,7 @@ pub struct SourceConfig {
     pub paginate: Option<PaginateConfig>,
     /// Which redirects are followed; absent: none.
     pub redirects: Option<RedirectsConfig>,
-    /// Whether it is asked to compress its answers (gzip).
+    /// Whether it is asked to compress its answers (gzip, brotli, zstd).
     #[serde(default)]
     pub compressed: bool,
     /// Tries after one that failed; absent: none.
@@ -106,6 +108,9 @@ pub struct SourceConfig {
     /// The circuit breaker.
     #[serde(default)]
     pub breaker: SourceBreakerConfig,
+    /// Calls that may be under way; one more waits for nobody and is not made.
+    #[serde(default = "max_in_flight")]
+    pub max_in_flight: usize,
 }
 
 /// `retry` of a source: for methods that may be repeated (RFC 9110 §9.2.2), when there was no connection, it broke, or the
@@ -126,7 +131,10 @@ pub struct SourceRetryConfig {
 pub struct SourceCacheConfig {
     /// How long an answer is as good as a new one.
     pub ttl: Span,
-    /// How long after that it still stands in for one that fails.
+    /// How long after that it is still given, while a new one is fetched beside.
+    #[serde(default)]
+    pub stale_while_revalidate: Span,
+    /// How long after `ttl` it still stands in for one that fails.
     #[serde(default)]
     pub stale_if_error: Span,
 }
@@ -204,6 +212,9 @@ pub struct StepConfig {
     /// Arguments: jq over `{path, query, headers, results, item}`.
     #[serde(default, rename = "with")]
     pub arguments: BTreeMap<String, String>,
+    /// Headers of the request: jq over the same; one that is null is not sent.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// jq: the request's body; absent: none.
     pub body: Option<String>,
     /// jq: whether the step runs at all; when false or null it is skipped, and nothing is missing.
@@ -252,6 +263,9 @@ const fn open_for() -> Span {
 }
 const fn half_open_requests() -> u32 {
     1
+}
+const fn max_in_flight() -> usize {
+    1024
 }
 const fn backoff() -> Span {
     Span::millis(25)

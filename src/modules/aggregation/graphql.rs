@@ -19,4 +19,5 @@ mod tokens;
 mod typed;
 
 pub(super) use documented::documented;
-pub(super) use start::{Service, check};
+pub(super) use http::configure;
+pub(super) use start::{Live, Service, check};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::web;
+use arc_swap::ArcSwapOption;
 use utoipa::openapi::PathItem;
 
 use super::{
@@ -38,12 +39,13 @@ impl Service {
     ) -> Result<(String, bool), String> {
         match *self {}
     }
-
-    /// Registers nothing.
-    pub(super) fn configure(self: &Arc<Self>, _: &mut web::ServiceConfig) {
-        match **self {}
-    }
 }
+
+/// What serves: nothing.
+pub(super) type Live = ArcSwapOption<Service>;
+
+/// Registers nothing.
+pub(super) fn configure(_: &Arc<Live>, _: &mut web::ServiceConfig) {}
 
 /// What is configured cannot be served.
 pub(super) fn check(config: &AggregationConfig) -> Vec<SettingFault> {

@@ -1,6 +1,6 @@
 //! Puts the role together.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::web;
 use utoipa::OpenApi as _;
@@ -8,23 +8,24 @@ use utoipa::OpenApi as _;
 use super::{
     adapters::{
         compile::compile,
-        evaluation::{WorkerCommand, WorkerPool},
-        http::{self, Documented, UseCases},
+        evaluation::WorkerCommand,
+        http::{self, Documented, Live},
         jaq::Jaq,
-        source::{DEFAULT, Databases, HttpSources},
+        source::Beside,
     },
-    application::{aggregate::Aggregate, run_endpoint::RunEndpoint, transform::Transform},
     config::AggregationConfig,
     domain::template::UrlTemplate,
     graphql,
+    running::{Ground, Running},
 };
 use crate::{
     kernel::{Clock, SettingFault, StartError},
     platform::http::{
         HealthProbe, ProblemType,
         client::{is_callable, is_forbidden_host},
+        role_client::RoleClient,
     },
-    platform::{readonly::ReadOnly, shared_values::SharedValues},
+    platform::shared_values::SharedValues,
 };
 
 /// The problems that this role can answer with.
@@ -40,6 +41,8 @@ pub struct AggregationParts<'a> {
     pub databases: Vec<AskedDatabase>,
     /// What instances keep for each other; `None`: nothing.
     pub shared: Option<Arc<dyn SharedValues>>,
+    /// The other roles of the installation; `None`: sources cannot ask them.
+    pub roles: Option<Arc<dyn RoleClient>>,
     /// How workers are started; `None`: this executable with its hidden command.
     pub worker: Option<WorkerCommand>,
 }
@@ -58,55 +61,57 @@ pub struct AskedDatabase {
 /// The running role. Cheap to clone.
 #[derive(Clone)]
 pub struct Aggregation {
-    use_cases: Arc<UseCases>,
-    workers: Arc<WorkerPool>,
-    graphql: Option<Arc<graphql::Service>>,
+    ground: Arc<Ground>,
+    live: Arc<Live>,
+    graphql: Arc<graphql::Live>,
+    running: Arc<Mutex<Running>>,
+}
+
+/// Another configuration, compiled and not in effect yet.
+pub struct Prepared(Running);
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prepared")
+    }
 }
 
 impl Aggregation {
     /// Compiles the configuration. `Settings` when it has faults, `Failed` when this executable cannot be found. Nothing
     /// is called and no worker is started before a request needs it.
     pub fn start(parts: AggregationParts<'_>) -> Result<Self, StartError> {
-        let AggregationParts { config, clock, databases, shared, worker } = parts;
-        let faults = check(config);
-        if !faults.is_empty() {
-            return Err(StartError::Settings(faults));
-        }
-        let catalogue = Arc::new(compile(config, &Jaq).map_err(StartError::Settings)?);
+        let AggregationParts { config, clock, databases, shared, roles, worker } = parts;
         let worker = match worker {
             Some(worker) => worker,
             None => WorkerCommand::current_executable()
                 .map_err(|fault| StartError::Failed(format!("cannot find this executable: {fault}")))?,
         };
-        let workers = Arc::new(WorkerPool::new(worker, &config.evaluation));
-        let databases = asked(config, databases)?;
-        let caller = Arc::new(HttpSources::new(config, Arc::clone(&clock), &databases, shared));
-        let graphql = graphql::Service::start(config, &catalogue, caller.clone());
-        let use_cases = Arc::new(UseCases {
-            aggregate: Aggregate {
-                catalogue: Arc::clone(&catalogue),
-                caller: caller.clone(),
-                clock: Arc::clone(&clock),
-            },
-            endpoints: RunEndpoint { caller, clock: Arc::clone(&clock) },
-            transform: Transform {
-                catalogue: Arc::clone(&catalogue),
-                evaluator: workers.clone(),
-                clock,
-                output_limit: config.evaluation.output_limit.as_usize(),
-                line_limit: config.line_limit.as_usize(),
-            },
-            catalogue,
-        });
-        Ok(Self { use_cases, workers, graphql })
+        let ground = Ground { clock, databases, beside: Beside { shared, roles }, worker };
+        let running = ground.build(config, None).map_err(StartError::Settings)?;
+        let live = Arc::new(Live::new(Arc::clone(&running.use_cases)));
+        let graphql = Arc::new(graphql::Live::new(running.graphql.clone()));
+        Ok(Self { ground: Arc::new(ground), live, graphql, running: Arc::new(Mutex::new(running)) })
+    }
+
+    /// Compiles another configuration beside the one that serves, or tells every fault. Sources that are the same in both
+    /// keep their connections, breakers and what is kept of their answers.
+    pub fn prepare(&self, config: &AggregationConfig) -> Result<Prepared, Vec<SettingFault>> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.ground.build(config, Some(&running)).map(Prepared)
+    }
+
+    /// Puts it into effect for every request that comes from now on; those under way end as they began.
+    pub fn adopt(&self, prepared: Prepared) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        self.live.swap(Arc::clone(&prepared.0.use_cases));
+        self.graphql.store(prepared.0.graphql.clone());
+        *running = prepared.0;
     }
 
     /// Registers the role's paths.
     pub fn configure(&self, app: &mut web::ServiceConfig) {
-        http::configure(&self.use_cases, app);
-        if let Some(graphql) = &self.graphql {
-            graphql.configure(app);
-        }
+        http::configure(&self.live, app);
+        graphql::configure(&self.graphql, app);
     }
 
     /// What has to be there for the role to be ready: nothing, sources may come and go.
@@ -116,21 +121,8 @@ impl Aggregation {
 
     /// Ends the workers. What is being evaluated still gets its answer.
     pub fn stop(&self) {
-        self.workers.stop();
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).workers.stop();
     }
-}
-
-/// The databases that sources ask.
-fn asked(config: &AggregationConfig, databases: Vec<AskedDatabase>) -> Result<Databases, StartError> {
-    let mut asked = Databases::new();
-    let sources = config.sources.iter().filter(|source| source.sql.is_some());
-    let names: HashSet<&str> = sources.map(|source| source.database.as_deref().unwrap_or(DEFAULT)).collect();
-    for database in databases.into_iter().filter(|database| names.contains(database.name)) {
-        let opened = ReadOnly::new(&database.url, database.max_connections);
-        let opened = opened.map_err(|fault| StartError::Failed(format!("the {} database: {fault}", database.name)))?;
-        asked.insert(database.name.to_owned(), Arc::new(opened));
-    }
-    Ok(asked)
 }
 
 /// Every fault of the role's settings, with its key.

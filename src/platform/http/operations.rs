@@ -10,6 +10,7 @@ use std::{
 };
 
 use actix_web::{HttpResponse, web};
+use arc_swap::ArcSwap;
 
 use super::{HealthProbe, Problem, ProblemType, problem::NOT_FOUND};
 use crate::{
@@ -37,8 +38,9 @@ pub struct Operations {
     pub metrics: Metrics,
     /// The log, for its count of dropped lines.
     pub log: Arc<LogGuard>,
-    /// The OpenAPI document, written when somebody asks for it; `None`: documentation is off.
-    pub openapi: Option<OnDemand>,
+    /// The OpenAPI document, written when somebody asks for it, and another one when the configuration changes; `None`:
+    /// documentation is off.
+    pub openapi: Option<ArcSwap<OnDemand>>,
     /// Every kind of problem that the process can answer with.
     pub problems: Vec<&'static ProblemType>,
     /// Time.

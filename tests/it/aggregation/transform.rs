@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use super::hostile::resident;
 use crate::support::{
+    Process,
     Store::Sqlite,
     TestApp,
     Topology::{self, AllInOne, Split},
@@ -44,10 +46,15 @@ async fn rules_run_one_after_the_other(#[values(AllInOne, Split)] topology: Topo
     assert!(wrong.pointers().iter().any(|pointer| pointer.starts_with("/rules/")), "{}", wrong.text());
 }
 
+#[rstest]
 #[tokio::test]
-async fn hostile_programs_cost_nobody_else_anything() {
-    let app = TestApp::simple().settings("[gateway]\nrate_limit = false").start().await;
+async fn hostile_programs_cost_nobody_else_anything(#[values(AllInOne, Split)] topology: Topology) {
+    let mut app = TestApp::builder(topology, Sqlite).settings("[gateway]\nrate_limit = false").start().await;
     let token = app.session_of("ada@example.org").await.access_token;
+    let processes: Vec<u32> = app.processes.iter().map(Process::id).collect();
+    let memory = |processes: &[u32]| processes.iter().map(|id| resident(*id)).sum::<u64>();
+    let memory_before = memory(&processes);
+    let (mut hostile, mut spent) = (0, Duration::ZERO);
     let run = async |program: &str| {
         let body = json!({"data": [1, 2, 3], "rules": [{"op": "jq", "program": program}]});
         app.post("/api/data/transform").bearer(&token).json(&body).send().await
@@ -76,13 +83,21 @@ async fn hostile_programs_cost_nobody_else_anything() {
         "include \"x\"; 1",
     ] {
         let start = Instant::now();
-        let reply = run(program).await;
+        // Neighbours are served beside it.
+        let (reply, neighbour) = tokio::join!(run(program), run("map(. + 1)"));
+        assert_eq!(neighbour.must_be(200).json()["data"], json!([2, 3, 4]), "beside {program}");
         assert!(start.elapsed() < Duration::from_secs(3), "{program} took {:?}", start.elapsed());
+        (hostile, spent) = (hostile + 1, spent + start.elapsed());
         let harmless = reply.status == 200 && !reply.text().contains("PATH");
         assert!((400..500).contains(&reply.status) || harmless, "{program}: {} {}", reply.status, reply.text());
         let next = run("map(. + 1)").await;
         assert_eq!(next.must_be(200).json()["data"], json!([2, 3, 4]), "after {program}");
     }
+    assert!(hostile > 15 && spent < Duration::from_secs(1) * hostile, "{spent:?} for {hostile}");
     assert_eq!(run("[repeat(1)]").await.problem(422, "transform-limit")["code"], "transform-limit");
     app.get("/health/live").send().await.must_be(200);
+    assert!(app.processes.iter_mut().all(|process| process.exited().is_none()));
+    assert_eq!(app.processes.iter().map(Process::id).collect::<Vec<_>>(), processes);
+    let grown = memory(&processes).saturating_sub(memory_before);
+    assert!(grown < 64 << 20, "it grew by {grown} bytes");
 }

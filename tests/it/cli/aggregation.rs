@@ -88,6 +88,43 @@ async fn sources_run_alone_and_are_called() {
 }
 
 #[test]
+fn a_question_is_put_to_the_configured_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let config = "[database]\nurl = \"sqlite://own.db\"\n\
+        [[aggregation.sources]]\nname = \"people\"\n\
+        sql = \"select email, status from users where email like :like order by email\"\n\
+        [[aggregation.sources]]\nname = \"sneaky\"\nsql = \"with gone as (select 1) select email from users where email = :email\"\n\
+        [[aggregation.endpoints]]\npath = \"/people/{like}\"\n\
+        steps = [{ source = \"people\", with = { like = \".path.like\" } }]\n\
+        response = \"[.results.people[].email]\"\n";
+    std::fs::write(directory.join("db.toml"), config).unwrap();
+    let vestibule = |arguments: &[&str]| run(directory, &[arguments, &["--config", "db.toml"]].concat());
+    vestibule(&["migrate", "up"]).must_exit(0);
+    for name in ["bob", "ada"] {
+        let email = format!("{name}@example.org");
+        vestibule(&["user", "create", &email, "--password", "correct horse battery staple"]).must_exit(0);
+    }
+    let ran = vestibule(&["aggregate", "run", "people", "--with", "like=a%"]).must_exit(0);
+    let rows: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&rows[0]["email"], rows.as_array().unwrap().len()), (&json!("ada@example.org"), 1), "{rows}");
+    let ran = vestibule(&["aggregate", "run", "/people/%25", "--explain"]).must_exit(0);
+    assert_eq!(ran.stdout, "[\"ada@example.org\",\"bob@example.org\"]\n", "{}", ran.stderr);
+    let ran = vestibule(&["aggregate", "run", "sneaky", "--with", "email=x'; delete from users; --"]).must_exit(0);
+    assert_eq!(ran.stdout, "[]\n");
+    let ran = vestibule(&["aggregate", "run", "/people/%25"]).must_exit(0);
+    assert_eq!(ran.stdout, "[\"ada@example.org\",\"bob@example.org\"]\n", "all are still there");
+    // Canned answers ask nobody.
+    std::fs::write(directory.join("answers.json"), r#"{"people": [{"email": "x"}]}"#).unwrap();
+    let ran = vestibule(&["aggregate", "run", "/people/a", "--offline", "answers.json"]).must_exit(0);
+    assert_eq!(ran.stdout, "[\"x\"]\n");
+    std::fs::remove_file(directory.join("own.db")).unwrap();
+    let ran = vestibule(&["aggregate", "run", "people", "--with", "like=a%"]).must_exit(1);
+    assert!(ran.stderr.contains("the database cannot be reached"), "{}", ran.stderr);
+    assert!(!directory.join("own.db").exists());
+}
+
+#[test]
 fn wrong_runs_are_told() {
     let directory = shop();
     for (arguments, word) in [

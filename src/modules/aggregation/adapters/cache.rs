@@ -3,10 +3,10 @@
 mod second_level;
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     future::Future,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -54,51 +54,107 @@ impl Expiry<String, Kept> for AsLongAsItSays {
     }
 }
 
-/// Look-ups of one source.
-#[derive(Debug, Default)]
-struct Tally {
+/// What is kept of one source, and how often that was of use.
+pub(super) struct Keeping {
+    settings: SourceCacheConfig,
+    /// The source's name in metrics.
+    name: String,
     all: AtomicU64,
     hits: AtomicU64,
+    /// What is being fetched anew, beside requests.
+    renewing: Mutex<HashSet<String>>,
+}
+
+/// One that is being fetched anew.
+pub(super) struct Turn<'a>(&'a Keeping, &'a str);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.renewing().remove(self.1);
+    }
+}
+
+impl Keeping {
+    /// Of a source with this name in metrics.
+    pub(super) fn new(settings: &SourceCacheConfig, name: &str) -> Self {
+        for used in [CacheUse::Hit, CacheUse::Miss, CacheUse::Stale] {
+            count(name, used, 0);
+        }
+        metrics::counter!("cache_evictions_total", "cache" => "sources").increment(0);
+        metrics::gauge!("cache_hit_ratio", "cache" => name.to_owned()).set(0.0);
+        Self {
+            settings: settings.clone(),
+            name: name.to_owned(),
+            all: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            renewing: Mutex::default(),
+        }
+    }
+
+    fn renewing(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.renewing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is this caller's turn to fetch it anew; then he MUST take the [`Self::turn`].
+    pub(super) fn begin(&self, key: &str) -> bool {
+        self.renewing().insert(key.to_owned())
+    }
+
+    /// The turn, which ends when it is dropped.
+    pub(super) fn turn<'a>(&'a self, key: &'a str) -> Turn<'a> {
+        Turn(self, key)
+    }
+
+    fn tally(&self, used: CacheUse) {
+        count(&self.name, used, 1);
+        let all = self.all.fetch_add(1, Ordering::Relaxed) + 1;
+        let hit = u64::from(used == CacheUse::Hit);
+        let hits = self.hits.fetch_add(hit, Ordering::Relaxed) + hit;
+        #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than a float holds")]
+        metrics::gauge!("cache_hit_ratio", "cache" => self.name.clone()).set(hits as f64 / all as f64);
+    }
 }
 
 /// The cache of all sources.
 pub(super) struct AnswerCache {
     /// Answers that are as good as new ones.
     fresh: Cache<String, Kept>,
-    /// The same for longer, for when a source fails.
+    /// The same for longer, for when a source fails or is asked anew.
     stale: Cache<String, Kept>,
-    tallies: HashMap<String, Tally>,
+    size: u64,
     clock: Arc<dyn Clock>,
     second: Option<SecondLevel>,
 }
 
 impl AnswerCache {
-    /// An empty cache of so many bytes, for sources of these names.
-    pub(super) fn new(
-        size: u64,
-        names: impl Iterator<Item = String>,
-        clock: Arc<dyn Clock>,
-        shared: Option<Arc<dyn SharedValues>>,
-    ) -> Self {
-        let tallies: HashMap<String, Tally> = names.map(|name| (name, Tally::default())).collect();
-        for name in tallies.keys() {
-            for used in [CacheUse::Hit, CacheUse::Miss, CacheUse::Stale] {
-                count(name, used, 0);
-            }
-            metrics::counter!("cache_evictions_total", "cache" => "sources").increment(0);
-            metrics::gauge!("cache_hit_ratio", "cache" => name.clone()).set(0.0);
-        }
+    /// An empty cache of so many bytes.
+    pub(super) fn new(size: u64, clock: Arc<dyn Clock>, shared: Option<Arc<dyn SharedValues>>) -> Self {
         let second = shared.map(|values| SecondLevel { values, clock: Arc::clone(&clock) });
         // Bodies are shared by both; counted twice, they stay within the size.
-        Self { fresh: cache(size / 2), stale: cache(size - size / 2), tallies, clock, second }
+        Self { fresh: cache(size / 2), stale: cache(size - size / 2), size, clock, second }
+    }
+
+    /// How many bytes it may hold.
+    pub(super) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// An answer that is not as good as a new one any more, but good enough until there is one.
+    pub(super) async fn outdated(&self, keeping: &Keeping, key: &str) -> Option<SourceAnswer> {
+        let bound = keeping.settings.stale_while_revalidate.get();
+        if bound.is_zero() || self.fresh.contains_key(key) {
+            return None;
+        }
+        let kept = self.kept_within(keeping, key, bound).await?;
+        keeping.tally(CacheUse::Stale);
+        Some(kept)
     }
 
     /// The answer for `key`: a kept one, or that of `call`, which only one caller makes at a time; when it fails, one whose
     /// time is over but not long ago.
     pub(super) async fn answer(
         &self,
-        settings: &SourceCacheConfig,
-        name: &str,
+        keeping: &Keeping,
         key: String,
         call: impl Future<Output = SourceAnswer>,
     ) -> SourceAnswer {
@@ -108,15 +164,16 @@ impl AnswerCache {
                 Some(second) => second.get(&key).await,
                 None => None,
             };
+            let (ttl, settings) = (keeping.settings.ttl.get(), &keeping.settings);
             if let Some(held) = &held
-                && let Some(lives) = settings.ttl.get().checked_sub(held.age).filter(|lives| !lives.is_zero())
+                && let Some(lives) = ttl.checked_sub(held.age).filter(|lives| !lives.is_zero())
             {
                 return Ok(self.held(held, lives));
             }
             called.store(true, Ordering::Relaxed);
             let answer = call.await;
             if answer.report.status != SourceStatus::Ok {
-                let longest = settings.ttl.get() + settings.stale_if_error.get();
+                let longest = ttl + settings.stale_if_error.get();
                 if let Some(held) = &held
                     && let Some(lives) = longest.checked_sub(held.age).filter(|lives| !lives.is_zero())
                 {
@@ -124,46 +181,65 @@ impl AnswerCache {
                 }
                 return Err(answer);
             }
-            if let Some(second) = &self.second {
-                second.put(&key, &answer, settings.ttl.get() + settings.stale_if_error.get());
-            }
-            let (answer, since) = (Arc::new(answer), self.clock.monotonic());
-            if !settings.stale_if_error.get().is_zero() {
-                let lives = settings.ttl.get() + settings.stale_if_error.get();
-                self.stale.insert(key.clone(), Kept { answer: Arc::clone(&answer), lives, since }).await;
-            }
-            Ok(Kept { answer, lives: settings.ttl.get(), since })
+            Ok(self.keep(settings, &key, answer).await)
         };
         let (mut answer, used) = match self.fresh.try_get_with(key.clone(), fill).await {
             Ok(kept) if called.load(Ordering::Relaxed) => ((*kept.answer).clone(), CacheUse::Miss),
             Ok(kept) => (kept.by(self.clock.monotonic()), CacheUse::Hit),
-            Err(failed) => match self.stale.get(&key).await {
-                Some(kept) => (kept.by(self.clock.monotonic()), CacheUse::Stale),
+            Err(failed) => match self.kept_within(keeping, &key, keeping.settings.stale_if_error.get()).await {
+                Some(kept) => (kept, CacheUse::Stale),
                 None => ((*failed).clone(), CacheUse::Miss),
             },
         };
         answer.report.cache = used;
-        if used == CacheUse::Stale {
-            answer.report.freshness = answer.report.freshness.stale();
-        }
-        self.tally(name, used);
+        keeping.tally(used);
         answer
     }
 
-    fn held(&self, held: &Held, lives: Duration) -> Kept {
-        let mut answer = held.answer.clone();
-        answer.report.freshness = answer.report.freshness.later(held.age);
-        Kept { answer: Arc::new(answer), lives, since: self.clock.monotonic() }
+    /// The answer of `call`, which takes the place of what is kept when it is a good one.
+    pub(super) async fn renewed(
+        &self,
+        keeping: &Keeping,
+        key: &str,
+        call: impl Future<Output = SourceAnswer>,
+    ) -> SourceAnswer {
+        let answer = call.await;
+        if answer.report.status == SourceStatus::Ok {
+            let kept = self.keep(&keeping.settings, key, answer.clone()).await;
+            self.fresh.insert(key.to_owned(), kept).await;
+        }
+        answer
     }
 
-    fn tally(&self, name: &str, used: CacheUse) {
-        count(name, used, 1);
-        let Some(tally) = self.tallies.get(name) else { return };
-        let all = tally.all.fetch_add(1, Ordering::Relaxed) + 1;
-        let hit = u64::from(used == CacheUse::Hit);
-        let hits = tally.hits.fetch_add(hit, Ordering::Relaxed) + hit;
-        #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than a float holds")]
-        metrics::gauge!("cache_hit_ratio", "cache" => name.to_owned()).set(hits as f64 / all as f64);
+    /// Keeps a good answer for when its time is over, and for other instances.
+    async fn keep(&self, settings: &SourceCacheConfig, key: &str, answer: SourceAnswer) -> Kept {
+        let (ttl, after) = (settings.ttl.get(), settings.stale_if_error.max(settings.stale_while_revalidate).get());
+        if let Some(second) = &self.second {
+            second.put(key, &answer, ttl + after);
+        }
+        let kept = Kept { answer: Arc::new(answer), lives: ttl, since: self.clock.monotonic() };
+        if !after.is_zero() {
+            self.stale.insert(key.to_owned(), Kept { lives: ttl + after, ..kept.clone() }).await;
+        }
+        kept
+    }
+
+    /// An answer whose time is over for no longer than `bound`.
+    async fn kept_within(&self, keeping: &Keeping, key: &str, bound: Duration) -> Option<SourceAnswer> {
+        let (kept, now) = (self.stale.get(key).await?, self.clock.monotonic());
+        if now.saturating_duration_since(kept.since) >= keeping.settings.ttl.get() + bound {
+            return None;
+        }
+        let mut answer = kept.by(now);
+        answer.report.cache = CacheUse::Stale;
+        answer.report.freshness = answer.report.freshness.stale();
+        Some(answer)
+    }
+
+    /// As long as an answer of another instance lives on here; it was good since it came there.
+    fn held(&self, held: &Held, lives: Duration) -> Kept {
+        let now = self.clock.monotonic();
+        Kept { answer: Arc::new(held.answer.clone()), lives, since: now.checked_sub(held.age).unwrap_or(now) }
     }
 }
 

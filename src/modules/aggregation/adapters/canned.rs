@@ -3,7 +3,10 @@
 //! A source's answer is its body as it stands. An object whose members begin with `$` describes more: `$status` and `$body`
 //! for an answer that is no plain success, `$paths` for answers by the path (with its query) that is called.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -112,7 +115,7 @@ fn is_described(text: &str) -> bool {
 
 #[async_trait]
 impl SourceCaller for CannedSources {
-    async fn call(&self, source: &Source, call: &Call, _: &RequestHeaders) -> SourceAnswer {
+    async fn call(&self, source: &Arc<Source>, call: &Call, _: &RequestHeaders) -> SourceAnswer {
         let answered = match &source.paging {
             None => self.one(source, &call.url),
             Some(paging) => self.pages(source, paging, &call.url),

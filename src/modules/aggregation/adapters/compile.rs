@@ -12,7 +12,8 @@ use super::super::{
     },
     config::{AggregationConfig, EndpointAuth, EndpointConfig, RulesetConfig, SourceConfig, StepConfig},
     domain::{
-        plan::{Plan, StepShape, results_named},
+        address::Address,
+        plan::{Plan, StepShape, may_see, results_named},
         rule,
         shape::Shape,
         template::is_name,
@@ -130,14 +131,15 @@ impl Compiling<'_> {
         let forward_headers: Vec<String> =
             config.forward_headers.iter().map(|name| name.to_ascii_lowercase()).collect();
         for (index, name) in forward_headers.iter().enumerate() {
-            let is_token =
-                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-            if !is_token || OWN_HEADERS.contains(&name.as_str()) {
+            if !is_header(name) {
                 self.fault(format!("{key}.forward_headers[{index}]"), format!("{name:?} cannot be passed on"));
             }
         }
         if config.timeout.get().is_zero() {
             self.fault(format!("{key}.timeout"), "expected more than nothing");
+        }
+        if config.max_in_flight == 0 {
+            self.fault(format!("{key}.max_in_flight"), "expected at least 1");
         }
         for (name, value) in
             [("failures", config.breaker.failures), ("half_open_requests", config.breaker.half_open_requests)]
@@ -175,10 +177,12 @@ impl Compiling<'_> {
         if config.body_limit.is_some_and(|limit| limit.0 == 0) {
             self.fault(format!("{key}.body_limit"), "expected at least \"1B\"");
         }
+        let role = self.role(key, config);
         let Some(url) = self.address(key, config) else { return };
         self.catalogue.sources.push(Arc::new(Source {
             name: config.name.clone(),
             url,
+            role,
             method,
             forward_headers,
             timeout: config.timeout.get(),
@@ -219,6 +223,7 @@ impl Compiling<'_> {
             }
             self.program(format!("{key}.response"), text)
         });
+        self.unused(key, config, &shapes);
         if let (Some(steps), Ok(plan)) = (steps.into_iter().collect::<Option<Vec<_>>>(), plan) {
             let vary = vary(config, &shapes, &steps);
             self.catalogue.endpoints.push(Arc::new(Endpoint {
@@ -235,6 +240,26 @@ impl Compiling<'_> {
                 shape: config.response.as_deref().and_then(Shape::parse),
                 vary,
             }));
+        }
+    }
+
+    /// A step that only asks, whose answer nobody looks at, is a mistake.
+    fn unused(&mut self, key: &str, config: &EndpointConfig, shapes: &[StepShape]) {
+        // Without `response` the answer has every result.
+        let Some(response) = &config.response else { return };
+        for (index, (step, shape)) in config.steps.iter().zip(shapes).enumerate() {
+            let programs = shapes.iter().flat_map(|other| &other.programs).map(|(_, text)| text);
+            let is_used = programs.chain([response]).any(|text| may_see(text, &shape.name))
+                || shapes.iter().any(|other| other.after.contains(&shape.name));
+            let only_asks = self
+                .catalogue
+                .source(&step.source)
+                .is_some_and(|source| matches!(source.method.as_str(), "GET" | "HEAD"));
+            if !is_used && !step.required && only_asks {
+                let detail =
+                    format!("nothing uses the result `{}`; name it in `response`, or take the step out", shape.name);
+                self.fault(format!("{key}.steps[{index}]"), detail);
+            }
         }
     }
 
@@ -274,6 +299,15 @@ impl Compiling<'_> {
             Some(text) => Some(self.program(format!("{key}.for_each"), text)?),
             None => None,
         };
+        let mut headers = Vec::new();
+        for (name, text) in &config.headers {
+            let name = name.to_ascii_lowercase();
+            if !is_header(&name) || headers.iter().any(|(known, _)| *known == name) {
+                self.fault(format!("{key}.headers.{name}"), format!("{name:?} cannot be set"));
+            } else if let Some(program) = self.program(format!("{key}.headers.{name}"), text) {
+                headers.push((name, program));
+            }
+        }
         let batch = self.batch(key, config);
         let body = config.body.as_ref().map(|text| self.program(format!("{key}.body"), text));
         let when = config.when.as_ref().map(|text| self.program(format!("{key}.when"), text));
@@ -285,6 +319,9 @@ impl Compiling<'_> {
         };
         if body.is_some() && matches!(source.method.as_str(), "GET" | "HEAD" | "DELETE") {
             self.fault(format!("{key}.body"), format!("the source `{}` is called with {}", source.name, source.method));
+        }
+        if !headers.is_empty() && matches!(source.url, Address::Sql(_)) {
+            self.fault(format!("{key}.headers"), format!("the source `{}` is a question to a database", source.name));
         }
         let needed: BTreeSet<&str> = source.url.arguments().into_iter().collect();
         for argument in &needed {
@@ -300,7 +337,7 @@ impl Compiling<'_> {
             Arc::from(serde_json::value::to_raw_value(value).expect("a value of the configuration is JSON"))
         });
         let (body, when) = (body.flatten(), when.flatten());
-        Some(Step { name, source, required, arguments, body, when, fallback, for_each, batch, concurrency })
+        Some(Step { name, source, required, arguments, headers, body, when, fallback, for_each, batch, concurrency })
     }
 
     fn ruleset(&mut self, key: &str, config: &RulesetConfig) {
@@ -326,6 +363,12 @@ impl Compiling<'_> {
     }
 }
 
+/// Whether it is a header's name (RFC 9110 §5.1), in lower case, of those that may be passed on or set.
+fn is_header(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token) && !OWN_HEADERS.contains(&name)
+}
+
 /// `/0/where` below a ruleset's key.
 fn setting_key(key: &str, pointer: &str) -> String {
     let mut text = format!("{key}.rules");
@@ -349,17 +392,20 @@ fn vary(config: &EndpointConfig, shapes: &[StepShape], steps: &[Step]) -> Vary {
 
 fn shape(step: &StepConfig) -> StepShape {
     let arguments = step.arguments.iter().map(|(name, text)| (format!("with.{name}"), text.clone()));
+    let headers = step.headers.iter().map(|(name, text)| (format!("headers.{name}"), text.clone()));
     let others = [("for_each", &step.for_each), ("when", &step.when), ("body", &step.body)];
     let others = others.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text.clone()?)));
     StepShape {
         name: step.name.clone().unwrap_or_else(|| step.source.clone()),
         after: step.after.clone(),
-        programs: arguments.chain(others).collect(),
+        programs: arguments.chain(headers).chain(others).collect(),
     }
 }
 
 #[cfg(test)]
 mod bytes;
+#[cfg(test)]
+mod deadlines;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub(crate) mod context;
 mod documented;
 pub(crate) mod endpoint;
 pub(crate) mod honest;
+mod live;
 mod problems;
 mod transform;
 mod transform_lines;
@@ -17,6 +18,7 @@ use actix_web::{HttpResponse, http::header, web};
 pub(crate) use catalogue::parameters;
 pub(crate) use documented::documented;
 pub(crate) use endpoint::CREDENTIALS;
+pub(crate) use live::{Live, Router};
 pub(crate) use problems::PROBLEMS;
 
 use super::super::application::{
@@ -30,26 +32,18 @@ pub(crate) struct UseCases {
     pub(crate) aggregate: Aggregate,
     pub(crate) endpoints: RunEndpoint,
     pub(crate) transform: Transform,
+    pub(crate) router: Router,
 }
 
-/// Registers every path of the role.
-pub(crate) fn configure(use_cases: &Arc<UseCases>, app: &mut web::ServiceConfig) {
-    app.app_data(web::Data::from(Arc::clone(use_cases)));
+/// Registers every path of the role. Configured endpoints come and go, so they are found by their path when they are asked
+/// for.
+pub(crate) fn configure(live: &Arc<Live>, app: &mut web::ServiceConfig) {
+    app.app_data(web::Data::from(Arc::clone(live)));
     app.service(resource("/data/aggregate", "GET").route(web::get().to(aggregate::aggregate)));
     app.service(resource("/data/sources", "GET").route(web::get().to(catalogue::sources)));
     app.service(resource("/data/endpoints", "GET").route(web::get().to(catalogue::endpoints)));
     app.service(resource("/data/transform", "POST").route(web::post().to(transform::transform)));
-    for endpoint in &use_cases.catalogue.endpoints {
-        let served = Arc::clone(endpoint);
-        let serve = move |request, use_cases| endpoint::serve(Arc::clone(&served), request, use_cases);
-        // The configuration writes `{*rest}` for what actix writes `{rest:.*}`.
-        let path = endpoint.path.split('/').map(|segment| match segment.strip_prefix("{*") {
-            Some(rest) => format!("{{{}:.*}}", rest.trim_end_matches('}')),
-            None => segment.to_owned(),
-        });
-        let path = format!("/data{}", path.collect::<Vec<_>>().join("/"));
-        app.service(resource(&path, "GET").route(web::get().to(serve)));
-    }
+    app.service(web::resource("/data/{path:.+}").default_service(web::to(endpoint::serve)));
 }
 
 /// A path; other methods than `allowed` are told so.

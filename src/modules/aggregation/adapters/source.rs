@@ -1,6 +1,9 @@
 //! Sources over HTTP.
 
+#[cfg(test)]
+mod deadline;
 mod decoding;
+mod guard;
 mod heard;
 mod pages;
 mod sql;
@@ -17,14 +20,14 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 
-use self::sql::Question;
+use self::{guard::Guard, sql::Question};
 use super::{
     super::{
         application::{
             catalogue::Source,
             ports::{Call, RequestHeaders, SourceAnswer, SourceCaller},
         },
-        config::{AggregationConfig, RedirectsConfig, SourceCacheConfig, SourceConfig, SourceRetryConfig},
+        config::{AggregationConfig, RedirectsConfig, SourceConfig},
         domain::{
             data::{Json, take},
             outcome::{CacheUse, SourceReport, SourceStatus},
@@ -37,33 +40,33 @@ use super::{
 use crate::{
     kernel::Clock,
     platform::{
-        http::client::{ClientFault, Fetched, HttpClient},
+        http::{
+            client::{ClientFault, Fetched, HttpClient},
+            role_client::RoleClient,
+        },
         readonly::ReadOnly,
-        resilience::{Breaker, BreakerSettings, RetryBudget},
         shared_values::SharedValues,
     },
 };
 
-/// Calls sources with kept connections, each behind its breaker, and keeps answers of those that have a cache.
+/// Calls sources with kept connections, each behind its breaker, and keeps answers of those that have a cache. Cheap to
+/// clone.
+#[derive(Clone)]
 pub(crate) struct HttpSources {
     client: HttpClient,
     clock: Arc<dyn Clock>,
-    guards: HashMap<String, Guard>,
-    cache: AnswerCache,
+    roles: Option<Arc<dyn RoleClient>>,
+    guards: Arc<HashMap<String, Arc<Guard>>>,
+    cache: Arc<AnswerCache>,
 }
 
-/// What stands before the calls of one source.
-struct Guard {
-    breaker: Arc<Breaker>,
-    retry: Option<SourceRetryConfig>,
-    budget: RetryBudget,
-    cache: Option<SourceCacheConfig>,
-    redirects: Option<RedirectsConfig>,
-    compressed: bool,
-    /// The largest answer.
-    room: usize,
-    /// What is asked of a database, in place of a call.
-    question: Option<Question>,
+/// What callers may have beside them.
+#[derive(Clone, Default)]
+pub(crate) struct Beside {
+    /// What instances keep for each other.
+    pub(crate) shared: Option<Arc<dyn SharedValues>>,
+    /// The other roles.
+    pub(crate) roles: Option<Arc<dyn RoleClient>>,
 }
 
 /// One call, with what bounds it.
@@ -81,34 +84,32 @@ struct Asked<'a> {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The rows of a source that says nothing else.
 const MAX_ROWS: usize = 1_000;
+/// When a source with enough calls under way is worth another try.
+const WHEN_FULL: Duration = Duration::from_secs(1);
 /// Answers up to this size are looked at by their schema at once.
 const SMALL: usize = 128 * 1024;
-/// Tries after the first may be this share of a source's calls.
-const RETRY_PERCENT: u32 = 20;
 
 impl HttpSources {
-    /// A caller of these sources; every breaker is closed, nothing is kept.
+    /// A caller of these sources. Those that were `before`, with the same settings, go on as they are, what is kept of
+    /// their answers and how they fared included; the breakers of others are closed.
     pub(crate) fn new(
         config: &AggregationConfig,
         clock: Arc<dyn Clock>,
         databases: &Databases,
-        shared: Option<Arc<dyn SharedValues>>,
+        Beside { shared, roles }: Beside,
+        before: Option<&Self>,
     ) -> Self {
-        let guard = |source: &SourceConfig| Guard {
-            breaker: breaker(source, &clock),
-            retry: source.retry.clone(),
-            budget: RetryBudget::new(RETRY_PERCENT),
-            cache: source.cache.clone(),
-            redirects: source.redirects.clone(),
-            compressed: source.compressed,
-            room: source.body_limit.unwrap_or(config.source_body_limit).as_usize(),
-            question: question(source, databases),
+        let guard = |source: &SourceConfig| {
+            let known = before.and_then(|before| before.guards.get(&source.name));
+            let known = known.filter(|guard| guard.is_for(source, config)).cloned();
+            known.unwrap_or_else(|| Arc::new(Guard::new(source, config, &clock, databases)))
         };
         let guards = config.sources.iter().map(|source| (source.name.clone(), guard(source))).collect();
-        let cached = config.sources.iter().filter(|source| source.cache.is_some());
-        let names = cached.map(|source| upstream(&source.name));
-        let cache = AnswerCache::new(config.cache_size.0, names, Arc::clone(&clock), shared);
-        Self { client: HttpClient::new(CONNECT_TIMEOUT), clock, guards, cache }
+        let cache = before.map(|before| &before.cache).filter(|cache| cache.size() == config.cache_size.0).cloned();
+        let cache =
+            cache.unwrap_or_else(|| Arc::new(AnswerCache::new(config.cache_size.0, Arc::clone(&clock), shared)));
+        let client = before.map_or_else(|| HttpClient::new(CONNECT_TIMEOUT), |before| before.client.clone());
+        Self { client, clock, roles, guards: Arc::new(guards), cache }
     }
 
     /// Calls, again when that may help, until the source's time is over.
@@ -151,7 +152,14 @@ impl HttpSources {
         let mut request = request(asked.source, asked.call, Some(asked.headers), guard.compressed).map_err(cannot)?;
         let (mut url, mut redirected) = (asked.call.url.clone(), 0);
         loop {
-            let fetched = match self.client.fetch(request, self.left(asked), asked.room).await {
+            let (left, room) = (self.left(asked), asked.room);
+            let is_at_home = within(&asked.call.url, &url).is_some();
+            let fetched = match (asked.source.role.filter(|_| is_at_home), &self.roles) {
+                (None, _) => self.client.fetch(request, left, room).await,
+                (Some(role), Some(roles)) => roles.fetch(role, request, left, room).await,
+                (Some(_), None) => Err(ClientFault::Connect),
+            };
+            let fetched = match fetched {
                 Ok(fetched) => fetched,
                 Err(fault) => return Ok(Err(fault)),
             };
@@ -177,6 +185,11 @@ impl HttpSources {
 
     /// The whole answer of a source.
     async fn answer(&self, guard: &Guard, asked: Asked<'_>) -> SourceAnswer {
+        let Some(_place) = guard.enter() else {
+            let mut full = failed(SourceStatus::Open, None, "not called: `max_in_flight` calls are under way");
+            full.report.retry_after = Some(WHEN_FULL);
+            return full;
+        };
         if let Some(question) = &guard.question {
             return Box::pin(self.ask(question, guard, asked)).await;
         }
@@ -215,26 +228,6 @@ fn target(redirects: &RedirectsConfig, from: &str, source: &str, fetched: &Fetch
     std::iter::once(source).chain(named).find_map(|origin| within(origin, target.as_str()))
 }
 
-fn breaker(source: &SourceConfig, clock: &Arc<dyn Clock>) -> Arc<Breaker> {
-    let settings = BreakerSettings {
-        failures: source.breaker.failures,
-        window: source.breaker.window.get(),
-        open_for: source.breaker.open_for.get(),
-        half_open_requests: source.breaker.half_open_requests,
-    };
-    let upstream = upstream(&source.name);
-    for status in [SourceStatus::Ok, SourceStatus::Error, SourceStatus::Timeout, SourceStatus::Open] {
-        metrics::counter!("upstream_requests_total", "upstream" => upstream.clone(), "outcome" => status.as_str())
-            .increment(0);
-    }
-    let gauge = metrics::gauge!("circuit_breaker_state", "upstream" => upstream.clone());
-    gauge.set(0.0);
-    Breaker::new(settings, Arc::clone(clock), move |state| {
-        gauge.set(f64::from(state as u8));
-        tracing::warn!(event = "circuit_breaker_changed", upstream, state = state.as_str(), "circuit breaker changed");
-    })
-}
-
 /// The name in metrics, apart from the gateway's upstreams.
 fn upstream(source: &str) -> String {
     format!("source:{source}")
@@ -242,37 +235,72 @@ fn upstream(source: &str) -> String {
 
 #[async_trait]
 impl SourceCaller for HttpSources {
-    async fn call(&self, source: &Source, call: &Call, headers: &RequestHeaders) -> SourceAnswer {
+    async fn call(&self, source: &Arc<Source>, call: &Call, headers: &RequestHeaders) -> SourceAnswer {
         let started = self.clock.monotonic();
         let Some(guard) = self.guards.get(&source.name) else {
             return failed(SourceStatus::Error, None, "there is no such source");
         };
-        let upstream = upstream(&source.name);
         let (deadline, room) = (started + source.timeout, guard.room);
         let called = self.answer(guard, Asked { source, call, headers, deadline, room });
         let mut answer = match &guard.cache {
-            Some(kept) => self.cache.answer(kept, &upstream, key(source, call, headers), Box::pin(called)).await,
             None => called.await,
+            Some(keeping) => {
+                let key = key(source, &guard.mark, call, headers);
+                if let Some(outdated) = self.cache.outdated(keeping, &key).await {
+                    self.refresh(guard, source, call, headers, key);
+                    outdated
+                } else {
+                    self.cache.answer(keeping, key, Box::pin(called)).await
+                }
+            }
         };
         answer.report.duration = self.clock.monotonic() - started;
-        if answer.report.cache == CacheUse::Hit {
-            return answer;
-        }
-        let outcome = answer.report.status.as_str();
-        metrics::counter!("upstream_requests_total", "upstream" => upstream.clone(), "outcome" => outcome).increment(1);
-        metrics::histogram!("upstream_request_duration_seconds", "upstream" => upstream)
-            .record(answer.report.duration.as_secs_f64());
-        if answer.report.status != SourceStatus::Ok {
-            tracing::warn!(
-                event = "source_failed",
-                source = %source.name,
-                status = outcome,
-                http_status = answer.report.http_status,
-                detail = answer.report.detail,
-                "source failed"
-            );
-        }
+        tell(guard, source, &answer);
         answer
+    }
+}
+
+impl HttpSources {
+    /// Fetches anew what is about to be too old, beside who got the old answer. What is being fetched already is left
+    /// alone.
+    fn refresh(&self, guard: &Arc<Guard>, source: &Arc<Source>, call: &Call, headers: &RequestHeaders, key: String) {
+        if !guard.cache.as_ref().is_some_and(|keeping| keeping.begin(&key)) {
+            return;
+        }
+        let (this, guard, source) = (self.clone(), Arc::clone(guard), Arc::clone(source));
+        let (call, headers) = (call.clone(), headers.clone());
+        tokio::spawn(async move {
+            let Some(keeping) = &guard.cache else { return };
+            let _turn = keeping.turn(&key);
+            let started = this.clock.monotonic();
+            let (deadline, room) = (started + source.timeout, guard.room);
+            let asked = Asked { source: &source, call: &call, headers: &headers, deadline, room };
+            let mut answer = this.cache.renewed(keeping, &key, Box::pin(this.answer(&guard, asked))).await;
+            answer.report.duration = this.clock.monotonic() - started;
+            tell(&guard, &source, &answer);
+        });
+    }
+}
+
+/// Metrics and log of a call; what was kept was none.
+fn tell(guard: &Guard, source: &Source, answer: &SourceAnswer) {
+    if answer.report.cache != CacheUse::Miss && answer.report.status == SourceStatus::Ok {
+        return;
+    }
+    let outcome = answer.report.status.as_str();
+    metrics::counter!("upstream_requests_total", "upstream" => guard.upstream.clone(), "outcome" => outcome)
+        .increment(1);
+    metrics::histogram!("upstream_request_duration_seconds", "upstream" => guard.upstream.clone())
+        .record(answer.report.duration.as_secs_f64());
+    if answer.report.status != SourceStatus::Ok {
+        tracing::warn!(
+            event = "source_failed",
+            source = %source.name,
+            status = outcome,
+            http_status = answer.report.http_status,
+            detail = answer.report.detail,
+            "source failed"
+        );
     }
 }
 
@@ -286,14 +314,17 @@ fn request(
     let mut request = Request::builder()
         .method(source.method.as_str())
         .uri(&call.url)
-        .header(header::ACCEPT_ENCODING, if compressed { "gzip" } else { "identity" })
+        .header(header::ACCEPT_ENCODING, if compressed { decoding::ACCEPTED } else { "identity" })
         .header(header::USER_AGENT, concat!("vestibule/", env!("CARGO_PKG_VERSION")));
     if let Some(headers) = headers {
-        for (name, value) in forwarded(source, headers).chain(&headers.trace) {
+        let own = |name: &String| call.headers.iter().any(|(own, _)| own == name);
+        let forwarded = forwarded(source, headers).filter(|(name, _)| !own(name));
+        for (name, value) in forwarded.chain(&call.headers).chain(&headers.trace) {
             request = request.header(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
         }
     }
-    if headers.is_none() || !source.forward_headers.iter().any(|name| name == "accept") {
+    let accepts = source.forward_headers.iter().chain(call.headers.iter().map(|(name, _)| name));
+    if headers.is_none() || !accepts.into_iter().any(|name| name == "accept") {
         request = request.header(header::ACCEPT, "application/json");
     }
     match &call.body {
@@ -308,10 +339,10 @@ fn forwarded<'a>(source: &'a Source, headers: &'a RequestHeaders) -> impl Iterat
 }
 
 /// What is used of the request; each part with its length, so that no two requests look alike.
-fn key(source: &Source, call: &Call, headers: &RequestHeaders) -> String {
-    let mut parts = vec![source.name.as_str(), &call.url, call.body.as_deref().unwrap_or_default()];
+fn key(source: &Source, mark: &str, call: &Call, headers: &RequestHeaders) -> String {
+    let mut parts = vec![source.name.as_str(), mark, &call.url, call.body.as_deref().unwrap_or_default()];
     parts.extend(call.values.iter().map(String::as_str));
-    let mut sent: Vec<_> = forwarded(source, headers).collect();
+    let mut sent: Vec<_> = forwarded(source, headers).chain(&call.headers).collect();
     sent.sort_by_key(|(name, _)| name);
     parts.extend(sent.into_iter().flat_map(|(name, value)| [name.as_str(), value]));
     parts.into_iter().fold(String::new(), |key, part| key + &part.len().to_string() + ":" + part)

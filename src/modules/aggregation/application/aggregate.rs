@@ -130,7 +130,7 @@ impl Aggregate {
                     AggregationError::BadArgument { source_name: name.to_owned(), detail: fault.to_string() }
                 }
             })?;
-            calls.push((Arc::clone(source), Call { url: filled.url, values: filled.values, body: None }));
+            calls.push((Arc::clone(source), Call { url: filled.url, values: filled.values, ..Call::default() }));
         }
         Ok(calls)
     }
@@ -145,7 +145,7 @@ impl Aggregate {
 /// Calls a source and applies its `select`.
 pub(crate) async fn call(
     caller: &dyn SourceCaller,
-    source: &Source,
+    source: &Arc<Source>,
     asked: &Call,
     headers: &RequestHeaders,
 ) -> SourceAnswer {

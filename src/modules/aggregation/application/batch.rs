@@ -14,7 +14,7 @@ use super::{
     aggregate::one,
     catalogue::Step,
     ports::{Call, Input, SourceAnswer},
-    run_endpoint::{arguments, call_of},
+    run_endpoint::{arguments, call_of, headers},
 };
 
 /// How elements are put together.
@@ -64,13 +64,15 @@ impl Batch {
         }
         let chunks: Vec<_> = distinct.chunks(self.size).collect();
         let bodies = bodies(step, scope, &chunks);
+        // The configuration has been checked: they do not depend on the element.
+        let headers = headers(step, scope, &[null()]).pop().unwrap_or_else(|| Ok(Arguments::new()));
         let calls = chunks.iter().zip(bodies).map(|(chunk, body)| {
             let mut arguments = chunk.first().map(|(_, arguments, _)| (*arguments).clone()).unwrap_or_default();
             if let Some(joined) = &self.joined {
                 let elements: Vec<&str> = chunk.iter().map(|(name, ..)| *name).collect();
                 arguments.insert(joined.clone(), elements.join(&self.join));
             }
-            call_of(step, &arguments, body?)
+            call_of(step, &arguments, headers.clone()?, body?)
         });
         Batched { calls: calls.collect(), places }
     }

@@ -9,6 +9,7 @@ use super::{
     batch::Batch,
     ports::{AnswerSchema, Program},
 };
+use crate::kernel::Role;
 
 /// Everything that can be asked for.
 #[derive(Debug, Default)]
@@ -40,6 +41,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// Where it is, or what is asked.
     pub(crate) url: Address,
+    /// The role that is asked; `None`: whoever the address names.
+    pub(crate) role: Option<Role>,
     /// The method.
     pub(crate) method: String,
     /// Client headers that are passed on, in lower case.
@@ -103,6 +106,8 @@ pub(crate) struct Step {
     pub(crate) required: bool,
     /// The arguments it computes.
     pub(crate) arguments: Vec<(String, Arc<dyn Program>)>,
+    /// The headers it computes, names in lower case.
+    pub(crate) headers: Vec<(String, Arc<dyn Program>)>,
     /// The body it sends.
     pub(crate) body: Option<Arc<dyn Program>>,
     /// Whether it runs.

@@ -30,12 +30,14 @@ pub(crate) struct SourceAnswer {
 }
 
 /// What is asked of a source.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Call {
     /// The address, filled; empty for a question to a database.
     pub(crate) url: String,
     /// What is bound to the question's places.
     pub(crate) values: Vec<String>,
+    /// Headers that belong to this call alone, names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
     /// The body, JSON.
     pub(crate) body: Option<String>,
 }
@@ -45,7 +47,7 @@ pub(crate) struct Call {
 #[async_trait]
 pub(crate) trait SourceCaller: Send + Sync {
     /// Makes this call of `source`.
-    async fn call(&self, source: &Source, call: &Call, headers: &RequestHeaders) -> SourceAnswer;
+    async fn call(&self, source: &Arc<Source>, call: &Call, headers: &RequestHeaders) -> SourceAnswer;
 }
 
 /// What a program reads.

@@ -316,29 +316,48 @@ fn together(step: &Step, answers: Vec<SourceAnswer>, calls: usize) -> (SourceRep
     (report, Some(Arc::from(array)), calls)
 }
 
+/// What a call is made of: arguments, headers, body.
+type Parts = ((Result<Arguments, String>, Result<Arguments, String>), Result<Option<Json>, String>);
+
 /// The call for each item.
 fn calls(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Call, String>> {
     let bodies = match &step.body {
         Some(program) => program.run_each(scope, items, 2).into_iter().map(|body| one(body).map(Some)).collect(),
         None => vec![Ok(None); items.len()],
     };
-    let call = |(arguments, body): (Result<Arguments, String>, Result<Option<Json>, String>)| {
+    let call = |((arguments, headers), body): Parts| {
         let arguments = arguments?;
         let body = body.map_err(|fault| format!("body: {fault}"))?.map(|body| body.get().to_owned());
-        call_of(step, &arguments, body)
+        call_of(step, &arguments, headers?, body)
     };
-    arguments(step, scope, items).into_iter().zip(bodies).map(call).collect()
+    let headers = headers(step, scope, items);
+    arguments(step, scope, items).into_iter().zip(headers).zip(bodies).map(call).collect()
 }
 
 /// The arguments for each item; one that is null is left out.
 pub(crate) fn arguments(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Arguments, String>> {
+    computed("with", &step.arguments, scope, items)
+}
+
+/// The headers for each item; one that is null is left out.
+pub(super) fn headers(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Result<Arguments, String>> {
+    computed("headers", &step.headers, scope, items)
+}
+
+/// What the programs under this key give for each item, as texts.
+fn computed(
+    key: &str,
+    programs: &[(String, Arc<dyn Program>)],
+    scope: Input<'_>,
+    items: &[Json],
+) -> Vec<Result<Arguments, String>> {
     let mut filled: Vec<Result<Arguments, String>> = items.iter().map(|_| Ok(Arguments::new())).collect();
-    for (name, program) in &step.arguments {
-        for (arguments, outputs) in filled.iter_mut().zip(program.run_each(scope, items, 2)) {
+    for (name, program) in programs {
+        for (values, outputs) in filled.iter_mut().zip(program.run_each(scope, items, 2)) {
             let text = one(outputs).and_then(|value| as_argument(&value));
-            match (text.map_err(|fault| format!("with.{name}: {fault}")), arguments.as_mut()) {
-                (Ok(Some(text)), Ok(arguments)) => drop(arguments.insert(name.clone(), text)),
-                (Err(fault), Ok(_)) => *arguments = Err(fault),
+            match (text.map_err(|fault| format!("{key}.{name}: {fault}")), values.as_mut()) {
+                (Ok(Some(text)), Ok(values)) => drop(values.insert(name.clone(), text)),
+                (Err(fault), Ok(_)) => *values = Err(fault),
                 _ => {}
             }
         }
@@ -346,13 +365,18 @@ pub(crate) fn arguments(step: &Step, scope: Input<'_>, items: &[Json]) -> Vec<Re
     filled
 }
 
-/// The call with these arguments.
-pub(crate) fn call_of(step: &Step, arguments: &Arguments, body: Option<String>) -> Result<Call, String> {
+/// The call with these arguments and headers.
+pub(crate) fn call_of(
+    step: &Step,
+    arguments: &Arguments,
+    headers: Arguments,
+    body: Option<String>,
+) -> Result<Call, String> {
     let filled = step.source.url.fill(arguments).map_err(|fault| match fault {
         FillFault::Missing(name) => format!("the argument `{name}` is null"),
         FillFault::Segment => fault.to_string(),
     })?;
-    Ok(Call { url: filled.url, values: filled.values, body })
+    Ok(Call { url: filled.url, values: filled.values, headers: headers.into_iter().collect(), body })
 }
 
 /// An object of these members, in this order.

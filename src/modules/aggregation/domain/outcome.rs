@@ -19,7 +19,7 @@ pub(crate) enum SourceStatus {
     Timeout,
     /// It was not called: what it needs is not there.
     Skipped,
-    /// Its breaker is open.
+    /// It was left alone: its breaker is open, or enough calls are under way.
     Open,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum CacheUse {
     Hit,
     /// From the source itself.
     Miss,
-    /// From the cache, though its time is over: the source failed.
+    /// From the cache, though its time is over: the source failed, or is being asked anew.
     Stale,
 }
 

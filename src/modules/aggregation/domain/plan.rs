@@ -118,6 +118,26 @@ pub(crate) fn results_named(program: &str) -> Vec<&str> {
     names
 }
 
+/// Functions that look at their input as a whole.
+const WHOLE: [&str; 13] =
+    ["entries", "map", "keys", "del", "path", "add", "tojson", "tostring", "walk", "recurse", "any", "all", "values"];
+
+/// Whether a program may look at this result, as far as its text shows; when that shows too little, it may.
+pub(crate) fn may_see(program: &str, result: &str) -> bool {
+    let named = results_named(program);
+    if named.len() != program.matches("results").count() {
+        return true;
+    }
+    // The whole scope is looked at by a dot that no name follows, or by a function of it.
+    let is_whole = |(at, _): (usize, &str)| {
+        let next = program[at + 1..].chars().next();
+        !next.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '"'))
+    };
+    named.contains(&result)
+        || named.is_empty() && program.match_indices('.').any(is_whole)
+        || named.is_empty() && WHOLE.iter().any(|word| program.replace(".path", "").contains(word))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -139,6 +159,27 @@ mod tests {
         let plan = Plan::compile(&steps).expect("a chain");
         assert_eq!(plan.waits_for, [vec![], vec![0], vec![1]]);
         assert_eq!(plan.sees, [vec![], vec![0], vec![0, 1]]);
+    }
+
+    #[test]
+    fn what_a_program_may_look_at_is_known_by_its_text() {
+        for program in [
+            ".results.a",
+            "{x: .results.a.b}",
+            ".results",
+            ".results[\"a\"]",
+            ". as $all | $all.results.b",
+            ".",
+            "to_entries",
+            "{results}",
+        ] {
+            assert!(may_see(program, "a"), "{program}");
+        }
+        for program in
+            [".results.b", "{x: .results.b | map(.id)}", ".path.id", "1, 2", "\"x\"", ".headers.\"x-a\" // .query.b"]
+        {
+            assert!(!may_see(program, "a"), "{program}");
+        }
     }
 
     #[test]

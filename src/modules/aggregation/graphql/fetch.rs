@@ -142,7 +142,7 @@ impl<'a> Calls<'a> {
         };
         for (filled, body) in asked.iter().zip(bodies) {
             let body: Result<Option<String>, String> = body.map_err(|fault: String| format!("body: {fault}"));
-            prepared.calls.push(body.and_then(|body| call_of(step, filled, body)));
+            prepared.calls.push(body.and_then(|body| call_of(step, filled, Arguments::new(), body)));
         }
         prepared
     }
@@ -153,7 +153,7 @@ impl<'a> Calls<'a> {
         stream::iter(made).buffered(step.concurrency.max(1)).collect().await
     }
 
-    async fn one(&self, source: &Source, asked: &Result<Call, String>, is_change: bool) -> SourceAnswer {
+    async fn one(&self, source: &Arc<Source>, asked: &Result<Call, String>, is_change: bool) -> SourceAnswer {
         match asked {
             Err(fault) => failed(SourceStatus::Error, fault),
             Ok(asked) if is_change => self.call(source, asked).await,
@@ -165,7 +165,7 @@ impl<'a> Calls<'a> {
         }
     }
 
-    async fn call(&self, source: &Source, asked: &Call) -> SourceAnswer {
+    async fn call(&self, source: &Arc<Source>, asked: &Call) -> SourceAnswer {
         let one_less = |left: usize| left.checked_sub(1);
         if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err() {
             return failed(SourceStatus::Error, "not called: the request makes more calls than it may");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    guard::{GuardContext, fn_guard},
     http::{
         StatusCode,
         header::{self, HeaderName, HeaderValue},
@@ -15,17 +16,17 @@ use super::{
     super::adapters::http::{
         CREDENTIALS,
         context::headers,
-        endpoint::authorise,
+        endpoint::{authorise, named},
         honest::{COMPLETE, Honest, strong},
     },
     answer::{Answer, Refused, seen},
     request::{Request, posted, queried},
-    start::Service,
+    start::{Live, Service},
 };
 use crate::platform::http::{
     Problem,
     body::{expect_json, read_bounded},
-    problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED},
+    problem::{MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NO_ROUTE},
 };
 
 /// The media type of answers (GraphQL over HTTP §6).
@@ -36,27 +37,38 @@ const JSON: &str = "application/json";
 const NOT_SIMPLE: [&str; 5] =
     ["authorization", "x-api-key", "apollo-require-preflight", "x-apollo-operation-name", "graphql-require-preflight"];
 
-/// Registers the path.
-pub(super) fn configure(service: &Arc<Service>, app: &mut web::ServiceConfig) {
-    let (get, post) = (Arc::clone(service), Arc::clone(service));
-    let get = move |request| queries(Arc::clone(&get), request);
-    let post = move |request, payload| operations(Arc::clone(&post), request, payload);
+/// Registers what serves at the moment, at the path that it has then.
+pub(in super::super) fn configure(live: &Arc<Live>, app: &mut web::ServiceConfig) {
+    let (here, get, post) = (Arc::clone(live), Arc::clone(live), Arc::clone(live));
+    let is_here = move |asked: &GuardContext<'_>| {
+        here.load().as_ref().is_some_and(|service| service.path == asked.head().uri.path())
+    };
+    let get = move |request| queries(get.load_full(), request);
+    let post = move |request, payload| operations(post.load_full(), request, payload);
     let other = web::to(|| async { Err::<HttpResponse, _>(method_not_allowed("GET, POST", "expected GET or POST")) });
-    let resource = web::resource(service.path.as_str());
+    let resource = web::resource("/{graphql:.+}").guard(fn_guard(is_here));
     app.service(resource.route(web::get().to(get)).route(web::post().to(post)).default_service(other));
+}
+
+/// The service that is asked, which may have gone in between.
+fn asked(service: Option<Arc<Service>>, request: &HttpRequest) -> Result<Arc<Service>, Problem> {
+    let service = service.ok_or_else(|| Problem::new(&NO_ROUTE, "nothing is served at this path"))?;
+    named(request, &service.path.as_str().into());
+    authorise(service.access, request)?;
+    Ok(service)
 }
 
 /// `POST`
 async fn operations(
-    service: Arc<Service>,
+    service: Option<Arc<Service>>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    authorise(service.access, &request)?;
+    let service = asked(service, &request)?;
     expect_json(&request)?;
     let body = read_bounded(&request, payload.into_inner()).await?;
-    let asked = posted(&body).map_err(malformed)?;
-    let answer = answer(&service, &request, &asked, false).await?;
+    let operation = posted(&body).map_err(malformed)?;
+    let answer = answer(&service, &request, &operation, false).await?;
     let mut response = HttpResponse::build(status(&request, &answer));
     response.insert_header((COMPLETE, if answer.complete { "true" } else { "false" }));
     response.insert_header((header::CACHE_CONTROL, "no-store"));
@@ -64,8 +76,8 @@ async fn operations(
 }
 
 /// `GET`: queries alone.
-async fn queries(service: Arc<Service>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    authorise(service.access, &request)?;
+async fn queries(service: Option<Arc<Service>>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let service = asked(service, &request)?;
     let is_json =
         request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()));
     let said = |name: &&str| request.headers().get(*name).is_some_and(|value| !value.is_empty());
@@ -73,8 +85,8 @@ async fn queries(service: Arc<Service>, request: HttpRequest) -> Result<HttpResp
         let expected = format!("{} or `content-type: {JSON}`", NOT_SIMPLE.join(", "));
         return Err(malformed(format!("a page of another origin could have sent this; expected one of {expected}")));
     }
-    let asked = queried(request.query_string()).map_err(malformed)?;
-    let answer = answer(&service, &request, &asked, true).await?;
+    let operation = queried(request.query_string()).map_err(malformed)?;
+    let answer = answer(&service, &request, &operation, true).await?;
     let (status, body) = (status(&request, &answer), answer.body.into_bytes());
     let tag = answer.executed.then(|| strong(&body));
     let honest = Honest { complete: answer.complete, freshness: answer.freshness, vary: &service.vary, tag };

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use actix_web::web;
+use arc_swap::ArcSwapOption;
 use async_graphql::dynamic;
 
 use super::{
@@ -16,7 +16,6 @@ use super::{
         domain::vary::Vary,
     },
     bounds::Limits,
-    http,
     schema::Api,
     sdl::{self, Wrong},
     typed,
@@ -44,6 +43,9 @@ const TAKEN: [&str; 16] = [
     "openapi.json",
     "problems",
 ];
+
+/// What serves at the moment; another one takes its place when the configuration is read again.
+pub(in super::super) type Live = ArcSwapOption<Service>;
 
 /// GraphQL, ready to be asked.
 pub(in super::super) struct Service {
@@ -103,11 +105,6 @@ impl Service {
     /// Where it is served.
     pub(in super::super) fn path(&self) -> &str {
         &self.path
-    }
-
-    /// Registers its path.
-    pub(in super::super) fn configure(self: &Arc<Self>, app: &mut web::ServiceConfig) {
-        http::configure(self, app);
     }
 }
 

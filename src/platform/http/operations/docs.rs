@@ -18,7 +18,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
 }
 
 async fn document(operations: web::Data<Operations>) -> HttpResponse {
-    let document = operations.openapi.as_ref().map(|document| String::clone(document));
+    let document = operations.openapi.as_ref().map(|document| LazyLock::force(&document.load()).clone());
     HttpResponse::Ok().content_type("application/json").body(document.unwrap_or_default())
 }
 

@@ -82,6 +82,7 @@ impl TestRole {
             clock: Arc::new(SystemClock),
             databases: Vec::new(),
             shared,
+            roles: None,
             worker: Some(worker),
         };
         Self(Aggregation::start(parts).unwrap())

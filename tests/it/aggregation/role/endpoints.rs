@@ -72,6 +72,39 @@ async fn an_open_endpoint_needs_no_token() {
 }
 
 #[actix_web::test]
+async fn a_step_sends_headers_made_of_what_was_found() {
+    let server = shop().await;
+    Mock::given(path("/tagged")).respond_with(ResponseTemplate::new(200).set_body_json(json!(1))).mount(&server).await;
+    let sources = json!([
+        {"name": "users", "url": format!("{}/users/4%2F2", server.uri())},
+        {"name": "tagged", "url": format!("{}/tagged", server.uri()), "forward_headers": ["x-tenant"]},
+    ]);
+    let headers = json!({
+        "X-Tenant": ".results.users.id", "x-absent": ".results.users.nothing", "x-item": ".item", "accept": "\"text/json\"",
+    });
+    let steps = json!([
+        {"source": "users"},
+        {"source": "tagged", "after": ["users"], "for_each": "1, 2, 1", "headers": headers},
+        {"source": "tagged", "as": "split", "headers": {"x-split": "\"a\\r\\nb: c\""}},
+    ]);
+    let endpoints = json!([{"path": "/tagged", "steps": steps, "response": "[.results.tagged, .results.split]"}]);
+    let role = TestRole::start(&config(&sources, &endpoints, &json!([])));
+    let request = actix_web::test::TestRequest::get().uri("/data/tagged").insert_header(("x-tenant", "mallory"));
+    assert_eq!(role.call(As::User, request).await.json(), json!([[1, 1, 1], null]));
+    let requests = server.received_requests().await.unwrap();
+    let seen = |name: &str| -> Vec<Vec<String>> {
+        let tagged = requests.iter().filter(|request| request.url.path() == "/tagged");
+        let values = tagged.map(|request| request.headers.get_all(name).iter());
+        values.map(|values| values.map(|value| value.to_str().unwrap().to_owned()).collect()).collect()
+    };
+    assert_eq!(seen("x-tenant"), [["42"], ["42"]], "what the step says stands in place of what the client says");
+    assert_eq!((seen("x-absent"), seen("accept")), (vec![vec![]; 2], vec![vec!["text/json".to_owned()]; 2]));
+    let mut items = seen("x-item");
+    items.sort();
+    assert_eq!(items, [["1"], ["2"]], "calls that differ in a header are two, equal ones are one");
+}
+
+#[actix_web::test]
 async fn a_step_sends_a_body_made_of_what_was_found() {
     let server = shop().await;
     let expected = json!({"user": 42, "many": [1, 2], "exact": 1.5});

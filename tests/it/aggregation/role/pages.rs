@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
-    matchers::{header, path, query_param, query_param_is_missing},
+    matchers::{headers, path, query_param, query_param_is_missing},
 };
 
 use super::app::{As, TestRole, config};
@@ -136,14 +136,23 @@ async fn redirects_are_followed_where_that_is_allowed() {
 
 #[actix_web::test]
 async fn a_source_may_compress() {
-    let server = MockServer::start().await;
-    let zipped: [u8; 30] = [
+    let zipped: &[u8] = &[
         31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 202, 83, 178, 50, 212, 51, 52, 168, 5, 0, 37, 255, 113, 113, 10, 0,
         0, 0,
     ];
-    let zipped = ResponseTemplate::new(200).set_body_raw(zipped.to_vec(), "application/json");
-    let zipped = zipped.insert_header("content-encoding", "gzip");
-    Mock::given(header("accept-encoding", "gzip")).respond_with(zipped).mount(&server).await;
-    let (data, told) = ask(&role(&server.uri(), &json!({"compressed": true}))).await;
-    assert_eq!(data, r#"{"n":1.10}"#, "{told}");
+    // The same text in blocks that are not compressed (RFC 7932 §9.2, RFC 8878 §3.1.1).
+    let brotli: &[u8] = &[0x8b, 0x04, 0x80, b'{', b'"', b'n', b'"', b':', b'1', b'.', b'1', b'0', b'}', 0x03];
+    let zstd: &[u8] =
+        &[0x28, 0xb5, 0x2f, 0xfd, 0x20, 10, 0x51, 0, 0, b'{', b'"', b'n', b'"', b':', b'1', b'.', b'1', b'0', b'}'];
+    for (encoding, bytes) in [("gzip", zipped), ("br", brotli), ("zstd", zstd)] {
+        let server = MockServer::start().await;
+        let compressed = ResponseTemplate::new(200).set_body_raw(bytes.to_vec(), "application/json");
+        let compressed = compressed.insert_header("content-encoding", encoding);
+        Mock::given(headers("accept-encoding", vec!["zstd", "br", "gzip"]))
+            .respond_with(compressed)
+            .mount(&server)
+            .await;
+        let (data, told) = ask(&role(&server.uri(), &json!({"compressed": true}))).await;
+        assert_eq!(data, r#"{"n":1.10}"#, "{encoding}: {told}");
+    }
 }

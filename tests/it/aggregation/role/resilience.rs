@@ -138,6 +138,45 @@ async fn failures_are_not_kept_and_an_old_answer_stands_in_for_a_while() {
 }
 
 #[actix_web::test]
+async fn an_old_answer_is_given_while_a_new_one_is_fetched_beside() {
+    let server = MockServer::start().await;
+    answers(&server, "1").await;
+    let role = role(&server, &json!({"cache": {"ttl": "200ms", "stale_while_revalidate": "10s"}}));
+    assert_eq!(ask(&role, "1").await, json!([1, "ok", "miss"]));
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    server.reset().await;
+    answers(&server, "2").await;
+    let many = futures_util::future::join_all((0..8).map(|_| ask(&role, "1"))).await;
+    assert!(many.iter().all(|told| *told == json!([1, "ok", "stale"])), "{many:?}");
+    let renewed = async || (ask(&role, "1").await[0] == 2).then_some(());
+    assert!(crate::support::eventually(Duration::from_secs(5), renewed).await.is_some());
+    assert_eq!(ask(&role, "1").await[1], "ok");
+
+    // Who does not answer is asked again, and the old answer is good until its time is over.
+    server.reset().await;
+    fails_so_often(&server, 1000, 500).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..3 {
+        assert_eq!(ask(&role, "1").await, json!([2, "ok", "stale"]));
+    }
+    let asked = async || (calls(&server).await >= 1).then_some(());
+    assert!(crate::support::eventually(Duration::from_secs(5), asked).await.is_some());
+}
+
+#[actix_web::test]
+async fn no_more_calls_are_under_way_than_a_source_may_have() {
+    let server = MockServer::start().await;
+    let slow = ResponseTemplate::new(200).set_body_raw("1", "application/json").set_delay(Duration::from_millis(300));
+    Mock::given(any()).respond_with(slow).mount(&server).await;
+    let role = role(&server, &json!({"max_in_flight": 2}));
+    let ids: Vec<String> = (0..6).map(|id| id.to_string()).collect();
+    let told = futures_util::future::join_all(ids.iter().map(|id| ask(&role, id))).await;
+    let ended = |how: &str| told.iter().filter(|told| told[1] == how).count();
+    assert_eq!((ended("ok"), ended("open"), calls(&server).await), (2, 4, 2), "{told:?}");
+    assert_eq!(ask(&role, "1").await, json!([1, "ok", "miss"]), "places are free again");
+}
+
+#[actix_web::test]
 async fn the_cache_is_bounded_by_bytes() {
     let server = MockServer::start().await;
     answers(&server, &format!("\"{}\"", "x".repeat(20_000))).await;

@@ -26,6 +26,9 @@ impl Compiling<'_> {
         if joined.len() > 1 || (!joined.is_empty() && config.join.is_empty()) {
             self.fault(key.as_str(), "expected one argument that reads `.item`, and something to join with");
         }
+        if let Some((name, _)) = step.headers.iter().find(|(_, program)| reads_item(program)) {
+            self.fault(format!("{key}.size"), format!("`headers.{name}` reads `.item`, but elements share a call"));
+        }
         let id = match &config.key {
             Some(path) => Some(self.plain_path(format!("{key}.key"), path)?),
             None => None,

@@ -25,7 +25,7 @@ struct Says(String);
 
 #[async_trait]
 impl SourceCaller for Says {
-    async fn call(&self, _: &Source, _: &Call, _: &RequestHeaders) -> SourceAnswer {
+    async fn call(&self, _: &Arc<Source>, _: &Call, _: &RequestHeaders) -> SourceAnswer {
         let body = take(self.0.clone().into_bytes()).expect("generated JSON is acceptable");
         SourceAnswer { report: SourceReport::ok(Some(200)), body: Some(body) }
     }

@@ -19,6 +19,7 @@ use super::{
     },
     Compiling,
 };
+use crate::kernel::Role;
 
 /// The most pages of one answer.
 const MAX_PAGES: usize = 1_000;
@@ -28,6 +29,14 @@ const MAX_REDIRECTS: u32 = 10;
 /// Whose databases can be asked.
 const DATABASES: [&str; 2] = ["default", "auth"];
 
+/// Roles that can be asked.
+const ROLES: [Role; 1] = [Role::Auth];
+
+/// An address for a path of a role: its host leads nowhere, and is only good for telling paths from other places.
+fn role_url(config: &SourceConfig) -> Option<String> {
+    config.role.as_ref().map(|role| format!("http://{role}.role.invalid{}", config.url))
+}
+
 impl Compiling<'_> {
     pub(super) fn address(&mut self, key: &str, config: &SourceConfig) -> Option<Address> {
         let Some(sql) = &config.sql else {
@@ -36,11 +45,13 @@ impl Compiling<'_> {
                     self.fault(format!("{key}.{name}"), "only a source with `sql` has it");
                 }
             }
-            let parsed = UrlTemplate::parse(&config.url).map(Address::Http);
+            let url = role_url(config).unwrap_or_else(|| config.url.clone());
+            let parsed = UrlTemplate::parse(&url).map(Address::Http);
             return parsed.map_err(|fault| self.fault(format!("{key}.url"), fault.detail)).ok();
         };
         let of_http = [
             ("url", !config.url.is_empty()),
+            ("role", config.role.is_some()),
             ("forward_headers", !config.forward_headers.is_empty()),
             ("expect", !config.expect.is_empty()),
             ("paginate", config.paginate.is_some()),
@@ -60,6 +71,21 @@ impl Compiling<'_> {
         }
         let parsed = Statement::parse(sql).map(Address::Sql);
         parsed.map_err(|fault| self.fault(format!("{key}.sql"), fault.detail)).ok()
+    }
+
+    /// The role that is asked.
+    pub(super) fn role(&mut self, key: &str, config: &SourceConfig) -> Option<Role> {
+        let name = config.role.as_deref()?;
+        let Some(role) = name.parse().ok().filter(|role| ROLES.contains(role)) else {
+            let known = ROLES.map(Role::as_str).join(", ");
+            self.fault(format!("{key}.role"), format!("{name:?} cannot be asked; expected {known}"));
+            return None;
+        };
+        // What roles tell each other is nothing for an answer.
+        if config.sql.is_none() && (!config.url.starts_with('/') || config.url.starts_with("/internal")) {
+            self.fault(format!("{key}.url"), "expected a path of the role such as \"/auth/me\"");
+        }
+        Some(role)
     }
 
     pub(super) fn schema(&mut self, key: String, path: &FilePath) -> Option<Arc<dyn AnswerSchema>> {

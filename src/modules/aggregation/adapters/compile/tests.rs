@@ -35,7 +35,7 @@ struct Fake {
 
 #[async_trait]
 impl SourceCaller for Fake {
-    async fn call(&self, source: &Source, call: &Call, _: &RequestHeaders) -> SourceAnswer {
+    async fn call(&self, source: &Arc<Source>, call: &Call, _: &RequestHeaders) -> SourceAnswer {
         let began = Instant::now();
         {
             let mut busy = self.busy.lock().expect("busy");
@@ -134,8 +134,8 @@ async fn a_step_starts_the_moment_what_it_needs_is_there() {
         step("slow", "b", &[], "1"),
         step("slow", "c", &["a"], ".results.a.id"),
     ]);
-    let (answer, _, took) = run(steps, Some("{c: .results.c.id}")).await;
-    assert_eq!(answer.expect("an answer").response.get(), r#"{"c":"7"}"#);
+    let (answer, _, took) = run(steps, Some("{b: .results.b.id, c: .results.c.id}")).await;
+    assert_eq!(answer.expect("an answer").response.get(), r#"{"b":"1","c":"7"}"#);
     assert!(took < 600, "in layers it would take 610 ms: {took}");
 }
 
@@ -219,6 +219,36 @@ fn every_fault_of_a_configuration_is_told_with_its_key() {
     ] {
         assert!(keys.contains(&key) || key.ends_with("steps[1].as"), "{key} is not in {keys:#?}");
     }
+}
+
+#[test]
+fn a_step_that_nothing_uses_is_told() {
+    let faults = |steps: serde_json::Value, response: &str| -> Vec<String> {
+        let endpoint = serde_json::json!({"path": "/e", "steps": steps, "response": response});
+        let faults = compile(&config(endpoint), &Jaq).err().unwrap_or_default();
+        faults.into_iter().map(|fault| fault.key).collect()
+    };
+    let two = || vec![step("quick", "a", &[], "1"), step("slow", "b", &[], "1")];
+    assert_eq!(faults(two().into(), ".results.a"), ["aggregation.endpoints[0].steps[1]"]);
+    assert!(faults(two().into(), "{a: .results.a, b: .results.b}").is_empty());
+    assert!(faults(two().into(), ".results | length").is_empty());
+    let mut required = two();
+    required[1]["required"] = true.into();
+    assert!(faults(required.into(), ".results.a").is_empty(), "that it answers is all that is wanted");
+    let mut waited_for = two();
+    waited_for[0]["after"] = serde_json::json!(["b"]);
+    assert!(faults(waited_for.into(), ".results.a").is_empty());
+}
+
+#[test]
+fn headers_that_cannot_be_set_are_told() {
+    let mut wrong = step("quick", "a", &[], "1");
+    wrong["headers"] = serde_json::json!({"Host": "1", "x y": "1", "x-good": ".["});
+    let endpoint = serde_json::json!({"path": "/e", "steps": [wrong]});
+    let faults = compile(&config(endpoint), &Jaq).expect_err("faults");
+    let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
+    let key = |name: &str| format!("aggregation.endpoints[0].steps[0].headers.{name}");
+    assert_eq!(keys, [key("host"), key("x y"), key("x-good")]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::{
@@ -14,9 +14,9 @@ use super::{
             outcome::{SourceReport, whole_millis},
         },
     },
-    UseCases,
     context::{Ordered, explain, headers, query, text},
     honest::{Honest, weak},
+    live::Current,
 };
 use crate::platform::http::{Problem, authentication::Caller};
 
@@ -58,7 +58,7 @@ struct Meta<'a> {
 pub(super) async fn aggregate(
     request: HttpRequest,
     _caller: Caller,
-    use_cases: web::Data<UseCases>,
+    use_cases: Current,
 ) -> Result<HttpResponse, Problem> {
     let query = query(&request)?;
     let explain = explain(&request, &query)?;

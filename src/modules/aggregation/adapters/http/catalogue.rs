@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use serde_json::json;
 
-use super::{UseCases, context};
+use super::{context, live::Current};
 use crate::platform::http::{Problem, authentication::Caller};
 
 /// The configured sources with their arguments. Their addresses are not told.
@@ -19,7 +19,7 @@ use crate::platform::http::{Problem, authentication::Caller};
     ),
     security(("bearer" = []))
 )]
-pub(super) async fn sources(_caller: Caller, use_cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
+pub(super) async fn sources(_caller: Caller, use_cases: Current) -> Result<HttpResponse, Problem> {
     let items = use_cases.catalogue.sources.iter().map(|source| {
         json!({
             "name": source.name,
@@ -43,7 +43,7 @@ pub(super) async fn sources(_caller: Caller, use_cases: web::Data<UseCases>) -> 
     ),
     security(("bearer" = []))
 )]
-pub(super) async fn endpoints(_caller: Caller, use_cases: web::Data<UseCases>) -> Result<HttpResponse, Problem> {
+pub(super) async fn endpoints(_caller: Caller, use_cases: Current) -> Result<HttpResponse, Problem> {
     let items = use_cases.catalogue.endpoints.iter().map(|endpoint| {
         let steps = endpoint.steps.iter().enumerate().map(|(index, step)| {
             let after: BTreeSet<&str> =

@@ -2,48 +2,54 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{
+    HttpMessage as _, HttpRequest, HttpResponse,
+    http::{Method, header},
+};
 
 use super::{
     super::super::{
-        application::{
-            catalogue::{Access, Endpoint},
-            run_endpoint::texts,
-        },
+        application::{catalogue::Access, run_endpoint::texts},
         domain::freshness::Freshness,
     },
-    UseCases,
     aggregate::count,
     context::{Explained, WithTimeline, explain, headers, query, text},
     honest::{Honest, strong},
+    live::Current,
 };
 use crate::platform::http::{
-    Problem,
+    Problem, RouteLabel,
     authentication::{Identity, identify, refusal},
+    problem::{METHOD_NOT_ALLOWED, NO_ROUTE},
 };
 
 /// Headers that programs do not see.
 pub(crate) const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
 /// Answers a configured endpoint.
-pub(super) async fn serve(
-    endpoint: Arc<Endpoint>,
-    request: HttpRequest,
-    use_cases: web::Data<UseCases>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn serve(request: HttpRequest, use_cases: Current) -> Result<HttpResponse, Problem> {
+    let below = format!("/{}", request.match_info().get("path").unwrap_or_default());
+    let Some((route, parameters)) = use_cases.router.find(&below) else {
+        return Err(Problem::new(&NO_ROUTE, "nothing is served at this path"));
+    };
+    named(&request, &route.pattern);
+    if request.method() != Method::GET {
+        let problem = Problem::new(&METHOD_NOT_ALLOWED, "expected GET");
+        return Err(problem.with_header(header::ALLOW, header::HeaderValue::from_static("GET")));
+    }
+    let endpoint = &*route.endpoint;
     authorise(endpoint.access, &request)?;
     let query = query(&request)?;
     let explain = explain(&request, &query)?;
     let headers = headers(&request);
-    let path: Vec<(String, String)> =
-        request.match_info().iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
+    let path: Vec<(String, String)> = parameters.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
     let seen = headers.client.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
     let scope = [
         ("path", texts(path.iter().map(|(name, value)| (name.as_str(), value.as_str())))),
         ("query", texts(query.iter().map(|(name, value)| (name.as_str(), value.as_str())))),
         ("headers", texts(seen.map(|(name, value)| (name.as_str(), value.as_str())))),
     ];
-    let outcome = use_cases.endpoints.run(&endpoint, &scope, &headers).await;
+    let outcome = use_cases.endpoints.run(endpoint, &scope, &headers).await;
     count(match &outcome {
         Ok(answer) if answer.complete => "complete",
         Ok(_) => "partial",
@@ -61,6 +67,14 @@ pub(super) async fn serve(
     let (freshness, tag) = (answer.freshness, Some(strong(&body)));
     let honest = Honest { complete: answer.complete, freshness, vary: &endpoint.vary, tag };
     Ok(honest.answer(&request, body))
+}
+
+/// What the request is called in metrics, unless a gateway before this has said so.
+pub(crate) fn named(request: &HttpRequest, pattern: &Arc<str>) {
+    let mut extensions = request.extensions_mut();
+    if !extensions.contains::<RouteLabel>() {
+        extensions.insert(RouteLabel(Arc::clone(pattern)));
+    }
 }
 
 /// Whether who asks may.

@@ -14,8 +14,8 @@ use super::{
         application::{error::AggregationError, transform::Rules},
         domain::{data::check, outcome::whole_millis, rule},
     },
-    UseCases,
     context::json,
+    live::Current,
     transform_lines::{is_lines, transform_lines},
 };
 use crate::{
@@ -64,7 +64,7 @@ pub(super) async fn transform(
     request: HttpRequest,
     payload: web::Payload,
     _caller: Caller,
-    use_cases: web::Data<UseCases>,
+    use_cases: Current,
 ) -> Result<HttpResponse, Problem> {
     if is_lines(&request) {
         return transform_lines(&request, payload, use_cases).await;

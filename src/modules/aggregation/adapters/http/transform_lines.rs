@@ -25,6 +25,7 @@ use super::{
     },
     UseCases,
     context::query,
+    live::Current,
 };
 use crate::{
     kernel::FieldFault,
@@ -59,7 +60,7 @@ pub(super) fn is_lines(request: &HttpRequest) -> bool {
 pub(super) async fn transform_lines(
     request: &HttpRequest,
     payload: web::Payload,
-    use_cases: web::Data<UseCases>,
+    use_cases: Current,
 ) -> Result<HttpResponse, Problem> {
     let mut incoming = Incoming::new(request, payload, use_cases.transform.line_limit)?;
     let rules = match ruleset(request)? {
@@ -169,7 +170,7 @@ struct Outcome {
 struct Work {
     incoming: Incoming,
     rules: LineRules,
-    use_cases: web::Data<UseCases>,
+    use_cases: Current,
     context: Told,
 }
 

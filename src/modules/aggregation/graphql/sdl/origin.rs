@@ -109,6 +109,7 @@ impl Reading<'_> {
             source,
             required: false,
             arguments: with.into_iter().map(|(name, _, program)| (name.to_owned(), program)).collect(),
+            headers: Vec::new(),
             body: body.map(|(_, program)| program),
             when: None,
             fallback: None,
