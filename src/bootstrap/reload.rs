@@ -89,7 +89,8 @@ impl Reloader {
         for warning in loaded.warnings() {
             tracing::warn!(event = "config_warning", %warning);
         }
-        let swapped = self.gateway.reload(&loaded.config).map_err(|faults| Refusal::Faults(loaded.locate(faults)))?;
+        let swapped = self.gateway.reload(&loaded.config).await;
+        let swapped = swapped.map_err(|faults| Refusal::Faults(loaded.locate(faults)))?;
         let applied = config::changed_keys(in_effect, &loaded.config);
         let applied = applied.into_iter().filter(|key| swapped && is_live(key)).collect();
         let needs_restart = config::changed_keys(&self.at_start, &loaded.config);

@@ -5,12 +5,14 @@ mod cache;
 mod framing;
 mod headers;
 mod limits;
+mod limits_shown;
 mod paths;
 mod policies;
 mod reload;
 mod shared_breakers;
 mod shared_limits;
 mod streaming;
+mod tls;
 mod upgrades;
 
 /// A configuration with one upstream, `u`, served under `/u`.

@@ -3,6 +3,7 @@
 mod app;
 #[cfg(feature = "passkeys")]
 mod authenticator;
+mod authority;
 mod backend;
 mod browser;
 mod client;
@@ -22,6 +23,7 @@ mod visitor;
 pub(crate) use app::TestApp;
 #[cfg(feature = "passkeys")]
 pub(crate) use authenticator::Authenticator;
+pub(crate) use authority::{Authority, GuardedTarget};
 pub(crate) use backend::Backend;
 pub(crate) use browser::Browser;
 pub(crate) use client::{Call, Reply, Session, User};
@@ -31,7 +33,7 @@ pub(crate) use mail_server::MailServer;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use placement::{Store, Topology};
 pub(crate) use private_postgres::PrivatePostgres;
-pub(crate) use process::{command, eventually};
+pub(crate) use process::{Process, command, eventually};
 pub(crate) use raw::{Manner, RawUpstream};
 pub(crate) use redis::Redis;
 pub(crate) use relying_party::{CALLBACK, RelyingParty, VERIFIER, claims};
