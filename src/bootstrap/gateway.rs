@@ -95,10 +95,11 @@ impl Placed {
     }
 
     /// Puts the role's part of another configuration into effect; `false` when the role is not here.
-    pub(super) fn reload(&self, config: &Config) -> Result<bool, Vec<SettingFault>> {
+    #[cfg_attr(not(feature = "gateway"), expect(clippy::unused_async, reason = "swaps nothing without the role"))]
+    pub(super) async fn reload(&self, config: &Config) -> Result<bool, Vec<SettingFault>> {
         #[cfg(feature = "gateway")]
         if let Some(local) = &self.local {
-            return local.reload(&config.gateway).map(|()| true);
+            return local.reload(&config.gateway).await.map(|()| true);
         }
         let _ = config;
         Ok(false)

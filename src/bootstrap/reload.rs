@@ -103,7 +103,7 @@ impl Reloader {
         }
         let refused = |faults| Refusal::Faults(loaded.locate(faults));
         let prepared = self.aggregation.prepare(&loaded.config).map_err(refused)?;
-        let gateway_is_here = self.gateway.reload(&loaded.config).map_err(refused)?;
+        let gateway_is_here = self.gateway.reload(&loaded.config).await.map_err(refused)?;
         self.aggregation.adopt(prepared);
         self.document(&loaded.config);
         let is_here = |key: &str| {

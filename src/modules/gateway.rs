@@ -12,8 +12,8 @@ mod placement;
 
 #[cfg(feature = "gateway")]
 pub use adapters::{
-    Explanation, Gateway, GatewayMiddleware, GatewayParts, GatewayService, Instances, PROBLEMS, Reload, ReloadFault,
-    Reloaded, RoutePlan, RouteSummary, check, openapi,
+    Explanation, Gateway, GatewayMiddleware, GatewayParts, GatewayService, Instances, PROBLEMS, Policies, Reload,
+    ReloadFault, Reloaded, RoutePlan, RouteSummary, check, openapi,
 };
 pub use config::GatewayConfig;
 pub use placement::{Placement, RoleRoute, front_door, open_paths};

@@ -2,10 +2,12 @@
 
 mod client;
 mod material;
+mod renewed;
 mod server;
 mod watch;
 
 pub use client::{ClientTls, connector};
 pub use material::TlsFault;
+pub use renewed::ClientConnector;
 pub use server::{ServerTls, ServerTlsSettings, Shown};
 pub use watch::watch;

@@ -8,6 +8,7 @@ mod headers;
 #[cfg(feature = "http2")]
 mod http2;
 mod limits;
+mod limits_shown;
 mod paths;
 mod policies;
 mod reload;
@@ -15,6 +16,7 @@ mod routing;
 mod shared_breakers;
 mod shared_limits;
 mod streaming;
+mod tls;
 mod upgrades;
 
 /// A configuration with one upstream, `u`, served under `/u`.

@@ -3,6 +3,7 @@
 mod app;
 #[cfg(feature = "passkeys")]
 mod authenticator;
+mod authority;
 mod backend;
 mod browser;
 mod client;
@@ -22,6 +23,7 @@ mod visitor;
 pub(crate) use app::{AppBuilder, TestApp};
 #[cfg(feature = "passkeys")]
 pub(crate) use authenticator::Authenticator;
+pub(crate) use authority::{Authority, GuardedTarget};
 pub(crate) use backend::Backend;
 pub(crate) use browser::Browser;
 pub(crate) use client::{Call, Reply, Session, User};

@@ -19,6 +19,7 @@ mod health;
 mod hygiene;
 mod identity;
 mod issuers;
+mod limit_views;
 mod limiter;
 mod limits;
 mod live;
@@ -45,9 +46,10 @@ mod trailers;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod upstream_tls;
 mod views;
 
-pub use explain::{Explanation, RouteSummary};
+pub use explain::{Explanation, Policies, RouteSummary};
 #[cfg(fuzzing)]
 pub(super) use hygiene::{declared, may_go_on};
 pub use middleware::{GatewayMiddleware, GatewayService};

@@ -165,6 +165,10 @@ pub struct UpstreamConfig {
     pub balance: Balance,
     /// What `consistent_hash` hashes: `client_ip`, `user`, `header:NAME` or `cookie:NAME`.
     pub hash_on: Option<String>,
+    /// `consistent_hash` gives no target more than so many percent of its even share of the requests in flight; the key's
+    /// next target gets the others. 0: no bound.
+    #[serde(default = "hash_balance_factor")]
+    pub hash_balance_factor: u32,
     /// Until a connection stands.
     #[serde(default = "one_second")]
     pub connect_timeout: Span,
@@ -418,6 +422,9 @@ const fn twenty() -> u32 {
 }
 const fn fifty() -> u32 {
     50
+}
+const fn hash_balance_factor() -> u32 {
+    125
 }
 const fn in_flight() -> MaxInFlight {
     MaxInFlight::Fixed(1024)

@@ -141,6 +141,10 @@ where
         if let Some(asserted) = asserted {
             request.extensions_mut().insert(asserted);
         }
+        let wire = request.conn_data::<Rc<Wire>>().cloned();
+        if let Some(wire) = &wire {
+            wire.begun();
+        }
         let visit = Visit {
             parts: self.parts.clone(),
             context: context.clone(),
@@ -152,7 +156,7 @@ where
             answer: None,
             response_bytes: 0,
             complete: false,
-            wire: request.conn_data::<Rc<Wire>>().cloned(),
+            wire,
         };
         self.parts.metrics.active.increment(1.0);
         let answer = self.inner.call(request);

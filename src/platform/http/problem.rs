@@ -87,7 +87,7 @@ impl Problem {
         self.0.kind
     }
 
-    /// The body, for this request.
+    /// The body, for this request. `instance` is its path; without one it is left out.
     pub fn body(&self, instance: &str, request_id: &str) -> Vec<u8> {
         let mut members = json!({
             "type": format!("/problems/{}", self.0.kind.code),
@@ -99,6 +99,9 @@ impl Problem {
             "request_id": request_id,
         });
         if let Value::Object(object) = &mut members {
+            if instance.is_empty() {
+                object.shift_remove("instance");
+            }
             if !self.0.errors.is_empty() {
                 let errors = self.0.errors.iter();
                 let errors = errors.map(|e| json!({"pointer": e.pointer, "code": e.code, "detail": e.detail}));

@@ -4,7 +4,9 @@
 //! protocol changes. All of it happens in the task of the connection, on the bytes where they are.
 
 mod framing;
+mod refusal;
 mod socket;
+mod words;
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,16 +22,16 @@ use std::{
 use actix_web::http::header::HeaderValue;
 use bytes::{Buf as _, BytesMut};
 use framing::{Framing, Seen};
+use refusal::Refusal;
 pub(super) use socket::Socket;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
+use words::Words;
 
 /// What the HTTP library writes before it calls a service with a request that expects it.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-/// The answer to a head that does not come to its end, where no other answer is under way.
-const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 /// No more than this is taken of a new protocol before it was agreed to.
 const MOST_EARLY: usize = 16 << 10;
 
@@ -47,6 +49,8 @@ pub(super) struct Rules {
 /// A client's connection, as its requests see it: in their connection data.
 pub struct Wire {
     inner: RefCell<Inner>,
+    /// Requests that were given to the application.
+    begun: Cell<u32>,
     /// Requests whose answer is done.
     served: Cell<u32>,
 }
@@ -71,6 +75,9 @@ struct Inner {
     head_timer: Option<Pin<Box<Sleep>>>,
     /// The last write had to wait.
     blocked: bool,
+    /// The framing of what was asked last was refused.
+    refused: bool,
+    words: Words,
     client_certificate: Option<HeaderValue>,
 }
 
@@ -119,14 +126,22 @@ impl Wire {
             waits_for_flush: None,
             head_timer: None,
             blocked: false,
+            refused: false,
+            words: Words::default(),
             client_certificate,
         };
-        WireStream { wire: Rc::new(Self { inner: RefCell::new(inner), served: Cell::new(0) }) }
+        WireStream { wire: Rc::new(Self { inner: RefCell::new(inner), begun: Cell::new(0), served: Cell::new(0) }) }
     }
 
     /// The certificate that the client has shown and that was verified, as the value of `Client-Cert` (RFC 9440).
     pub fn client_certificate(&self) -> Option<HeaderValue> {
         self.inner.borrow().client_certificate.clone()
+    }
+
+    /// Tells that a request is given to the application.
+    pub(super) fn begun(&self) {
+        self.begun.set(self.begun.get().wrapping_add(1));
+        self.inner.borrow_mut().words.spoke = false;
     }
 
     /// Tells that a request and its answer are done.
@@ -270,6 +285,7 @@ impl Inner {
                 tracing::debug!(event = "framing_refused");
                 buffer.set_filled(before + at + 1);
                 self.phase = Phase::Refused;
+                self.refused = true;
             }
         }
         if self.head_timer.is_some() && !self.framing.is_inside_head() {
@@ -324,7 +340,8 @@ impl Inner {
         self.phase = Phase::Over;
         // Not into the middle of another answer. What does not fit into the socket now is not worth waiting for.
         if served == self.framing.heads() && !self.blocked {
-            let _ = Pin::new(&mut self.socket).poll_write(cx, TOO_SLOW);
+            let answer = Refusal::Slow.answer(self.socket.peer());
+            let _ = Pin::new(&mut self.socket).poll_write(cx, &answer);
             let _ = Pin::new(&mut self.socket).poll_flush(cx);
         }
         Poll::Ready(Ok(()))
@@ -385,7 +402,18 @@ impl AsyncRead for WireStream {
 
 impl AsyncWrite for WireStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let inner = &mut *self.wire.inner.borrow_mut();
+        let wire = &self.wire;
+        let inner = &mut *wire.inner.borrow_mut();
+        if !inner.words.own.is_empty() && inner.send_own(cx)?.is_pending() {
+            return Poll::Pending;
+        }
+        // The first digit of the status tells most answers apart at once.
+        if inner.rules.is_http1 && (inner.refused || bytes.get(9) == Some(&b'4')) {
+            let is_idle = wire.begun.get() == wire.served.get();
+            if let Some(outcome) = inner.reword(is_idle, wire.begun.get() == 0, cx, bytes) {
+                return Poll::Ready(outcome);
+            }
+        }
         if inner.go_on != GoOn::No {
             if inner.go_on == GoOn::Coming && bytes.starts_with(CONTINUE) {
                 inner.go_on = GoOn::Held;
@@ -397,12 +425,16 @@ impl AsyncWrite for WireStream {
         }
         let outcome = Pin::new(&mut inner.socket).poll_write(cx, bytes);
         inner.blocked = outcome.is_pending();
+        inner.words.spoke = true;
         outcome
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let inner = &mut *self.wire.inner.borrow_mut();
-        if inner.poll_owed(cx)?.is_pending() || Pin::new(&mut inner.socket).poll_flush(cx)?.is_pending() {
+        if inner.send_own(cx)?.is_pending()
+            || inner.poll_owed(cx)?.is_pending()
+            || Pin::new(&mut inner.socket).poll_flush(cx)?.is_pending()
+        {
             return Poll::Pending;
         }
         inner.flushed = true;
@@ -413,7 +445,12 @@ impl AsyncWrite for WireStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire.inner.borrow_mut().socket).poll_shutdown(cx)
+        let inner = &mut *self.wire.inner.borrow_mut();
+        inner.say_refused();
+        if inner.send_own(cx)?.is_pending() {
+            return Poll::Pending;
+        }
+        Pin::new(&mut inner.socket).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(

@@ -1,6 +1,6 @@
 //! The other commands, and starts that cannot succeed.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::run;
 use crate::support::{TestApp, free_host};
@@ -89,6 +89,61 @@ fn routes_are_explained() {
         let ran = explain(method, url);
         let said = format!("{}{}", ran.stdout, ran.stderr);
         assert!(said.contains(word) || said.contains("method-not-allowed"), "{said}");
+    }
+}
+
+#[test]
+fn all_that_a_request_would_meet_is_explained() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("body.json"), "{\"type\": \"object\"}").unwrap();
+    let text = "[[gateway.issuers]]\nname = \"partner\"\nissuer = \"https://partner.example\"\naudience = \"shop\"\n\
+                [[gateway.upstreams]]\nname = \"catalog\"\ntargets = [{ url = \"http://127.0.0.1:9001\" }]\n\
+                connect_timeout = \"700ms\"\ntimeout = \"4s\"\nidle_timeout = \"90s\"\nhedge = { after = \"50ms\" }\n\
+                retry = { attempts = 3 }\n\
+                [[gateway.upstreams]]\nname = \"next\"\ntargets = [{ url = \"http://127.0.0.1:9002\" }]\n\
+                [[gateway.routes]]\nname = \"items\"\npath = \"/catalog/{*rest}\"\nauth = \"required\"\n\
+                split = [{ upstream = \"catalog\", percent = 90 }, { upstream = \"next\", percent = 10 }]\n\
+                sticky = \"cookie:lane\"\nissuers = [\"self\", \"partner\"]\ntimeout = \"8s\"\nbody_limit = \"2KiB\"\n\
+                mirror = { upstream = \"next\", percent = 7 }\nrequest_schema = \"body.json\"\n\
+                deprecated = { since = \"2026-01-01\", sunset = \"2027-01-01\" }\nupgrade = [\"websocket\"]\n\
+                rate_limit = { limit = \"100/minute\", per = \"ip\", pace = \"9/second\", mode = \"leased\" }\n\
+                response_headers = { set = { x-shop = \"one\" } }\n\
+                [[gateway.routes]]\nname = \"kept\"\npath = \"/kept\"\nupstream = \"catalog\"\n\
+                cache = { ttl = \"30s\", stale_if_error = \"5m\" }\nrate_limit = false\n";
+    std::fs::write(directory.path().join("c.toml"), text).unwrap();
+    let explain = |url: &str, format: &str| {
+        let ran = run(directory.path(), &["route", "explain", "GET", url, "--config", "c.toml", "--format", format]);
+        ran.must_exit(0).stdout
+    };
+    let met: serde_json::Value = serde_json::from_str(&explain("/catalog/b", "json")).unwrap();
+    for (pointer, expected) in [
+        ("/route/issuers/1", json!("partner")),
+        ("/targets", json!(["http://127.0.0.1:9001", "http://127.0.0.1:9002"])),
+        ("/timeout_ms", json!(8000)),
+        ("/body_limit", json!(2048)),
+        ("/limits/0/pace", json!("9/second")),
+        ("/limits/0/mode", json!("leased")),
+        ("/split/1/percent", json!(10)),
+        ("/sticky", json!("cookie:lane")),
+        ("/mirror/percent", json!(7)),
+        ("/deprecated/sunset", json!("2027-01-01")),
+        ("/upgrade", json!(["websocket"])),
+        ("/response_headers/set/x-shop", json!("one")),
+        ("/upstreams/0/connect_timeout", json!("700ms")),
+        ("/upstreams/0/timeout", json!("4s")),
+        ("/upstreams/0/idle_timeout", json!("90s")),
+        ("/upstreams/0/hedge/after", json!("50ms")),
+        ("/upstreams/0/retry/attempts", json!(3)),
+        ("/upstreams/1/name", json!("next")),
+    ] {
+        assert_eq!(met.pointer(pointer), Some(&expected), "{pointer} of {met:#}");
+    }
+    assert!(met["request_schema"].as_str().unwrap().ends_with("body.json"), "{met:#}");
+    let kept: serde_json::Value = serde_json::from_str(&explain("/kept", "json")).unwrap();
+    assert_eq!((&kept["cache"]["ttl"], &kept["limits"]), (&json!("30s"), &json!([])), "{kept:#}");
+    let text = explain("/catalog/b", "table");
+    for word in ["hedge", "50ms", "cookie:lane", "sunset 2027-01-01", "mirror"] {
+        assert!(text.contains(word), "{word} not in\n{text}");
     }
 }
 

@@ -7,6 +7,7 @@ use crate::support::{
     Store::Sqlite,
     TestApp,
     Topology::{self, AllInOne, Split},
+    eventually,
 };
 
 #[rstest]
@@ -59,4 +60,28 @@ async fn every_line_is_json_and_keeps_secrets(#[values(AllInOne, Split)] topolog
     ] {
         assert!(!logs.contains(secret), "{secret} is in the logs");
     }
+}
+
+#[tokio::test]
+async fn of_so_many_good_answers_one_leaves_a_line_and_of_bad_ones_all() {
+    let settings = "[server]\nworkers = 1\n[log]\nsample = 5\n[gateway]\nrate_limit = false";
+    let app = TestApp::simple().settings(settings).start().await;
+    let of = |logs: &str, path: &str| {
+        let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["event"] == "request" && line["path"] == path).count()
+    };
+    for _ in 0..20 {
+        app.get("/.well-known/jwks.json").send().await.must_be(200);
+    }
+    for _ in 0..7 {
+        app.get("/nothing").send().await.must_be(404);
+        app.get("/auth/me").send().await.must_be(401);
+    }
+    let written = async || (of(&app.logs(), "/auth/me") == 7).then_some(());
+    assert!(eventually(std::time::Duration::from_secs(5), written).await.is_some(), "{}", app.logs());
+    let logs = app.logs();
+    assert_eq!((of(&logs, "/.well-known/jwks.json"), of(&logs, "/nothing")), (4, 7));
+    let metrics = app.get("/metrics").send().await.text();
+    let counted = metrics.lines().find(|line| line.starts_with("http_requests_total") && line.contains("jwks"));
+    assert!(counted.is_some_and(|line| line.ends_with(" 20")), "metrics count all: {counted:?}");
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{live::Live, reload, upstream::Upstream, views};
+use super::{limit_views, live::Live, reload, upstream::Upstream, views};
 use crate::platform::http::{Problem, authentication::Caller};
 
 /// The permission to look.
@@ -33,6 +33,10 @@ pub(crate) struct UpstreamState {
 pub(crate) struct TargetState {
     url: String,
     weight: u32,
+    /// By SRV records: targets of lower ones are asked first.
+    priority: Option<u16>,
+    /// By SRV records: its weight, in percent of the average of its priority.
+    weight_percent: Option<u32>,
     /// Whether it gets requests.
     available: bool,
     /// What active checks say; true without any.
@@ -71,7 +75,9 @@ fn describe(upstream: &Upstream) -> UpstreamState {
     let now = upstream.now();
     let targets = upstream.targets.iter().filter(|target| target.is_present()).map(|target| TargetState {
         url: target.shown(),
-        weight: target.weight,
+        weight: target.configured_weight(),
+        priority: target.said().map(|said| said.priority),
+        weight_percent: target.said().map(|said| said.weight / target.configured_weight()),
         available: target.is_available(now),
         healthy: target.healthy.load(Ordering::Relaxed),
         ejected: target.is_ejected(now),
@@ -90,5 +96,5 @@ fn describe(upstream: &Upstream) -> UpstreamState {
 
 /// The operations of this file, for the OpenAPI document.
 #[derive(Debug, utoipa::OpenApi)]
-#[openapi(paths(list_upstreams, views::list_routes, reload::reload))]
+#[openapi(paths(list_upstreams, views::list_routes, limit_views::list_limits, reload::reload))]
 pub(super) struct AdminApi;

@@ -13,7 +13,10 @@ impl Upstream {
     pub(super) fn choose(&self, tried: &[usize], key: Option<u64>) -> Option<usize> {
         let now = self.now();
         if self.panic_percent > 0 && self.is_in_panic(now) {
-            return self.balancer.choose_where(&self.targets, tried, key, Target::is_present);
+            // Where there is a reserve, it is asked before those that are out.
+            let available = || self.balancer.choose(&self.targets, now, tried, key);
+            let well = self.balancer.has_reserve().then(available).flatten();
+            return well.or_else(|| self.balancer.choose_where(&self.targets, tried, key, Target::is_present));
         }
         let chosen = self.balancer.choose(&self.targets, now, tried, key)?;
         let Some(ramp) = self.slow_start else { return Some(chosen) };
@@ -22,7 +25,8 @@ impl Upstream {
             return Some(chosen);
         }
         let others: Vec<usize> = tried.iter().copied().chain([chosen]).collect();
-        Some(self.balancer.choose(&self.targets, now, &others, key).unwrap_or(chosen))
+        let other = self.balancer.choose(&self.targets, now, &others, key);
+        Some(other.filter(|other| self.balancer.are_peers(*other, chosen)).unwrap_or(chosen))
     }
 
     /// Whether so few targets are available that all get requests.

@@ -1,5 +1,7 @@
 //! Which target a request goes to.
 
+mod tier;
+
 use std::{
     sync::{
         Arc,
@@ -8,14 +10,25 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
+
+pub(super) use self::tier::Standing;
+use self::tier::Tier;
 use super::target::Target;
 use crate::{kernel::Random, modules::gateway::config::Balance};
+
+/// After so many draws of targets that cannot be asked, the next one that can is taken.
+const MOST_DRAWS: usize = 4;
 
 /// Chooses targets. Weighted turns are laid out once, when it is made, so that a choice is one atomic step.
 pub(super) struct Balancer {
     how: Balance,
-    /// Targets in the order of their turns, each as often as its weight.
-    turns: Vec<usize>,
+    /// By a hash, a target has at most so many percent of its even share of the requests in flight; 0: any number.
+    bound: u32,
+    /// All targets, as they were configured.
+    all: Tier,
+    /// Where names say who is there, who has which weight and who is a reserve (SRV): the best first.
+    tiers: Option<ArcSwap<Vec<Tier>>>,
     cursor: AtomicUsize,
     random: Arc<dyn Random>,
 }
@@ -23,7 +36,37 @@ pub(super) struct Balancer {
 impl Balancer {
     /// A balancer for these weights.
     pub(super) fn new(how: Balance, weights: &[u32], random: Arc<dyn Random>) -> Self {
-        Self { how, turns: smooth_turns(weights), cursor: AtomicUsize::new(0), random }
+        let all = Tier::new(weights.iter().copied().enumerate());
+        Self { how, bound: 0, all, tiers: None, cursor: AtomicUsize::new(0), random }
+    }
+
+    /// The same, where a hash gives no target more than so many percent of its even share of the requests in flight; 0: no
+    /// bound.
+    pub(super) fn bounded(self, percent: u32) -> Self {
+        Self { bound: percent, ..self }
+    }
+
+    /// The same, where places, weights and priorities come from names.
+    pub(super) fn ranked(self) -> Self {
+        Self { tiers: Some(ArcSwap::default()), ..self }
+    }
+
+    /// Takes what names say now: everybody's weight, and who is asked only when those of better priority cannot be.
+    pub(super) fn arrange(&self, standings: impl Iterator<Item = Standing>) {
+        if let Some(tiers) = &self.tiers {
+            tiers.store(Arc::new(tier::arranged(standings)));
+        }
+    }
+
+    /// Whether some targets are asked only when others cannot be.
+    pub(super) fn has_reserve(&self) -> bool {
+        self.tiers.as_ref().is_some_and(|tiers| tiers.load().len() > 1)
+    }
+
+    /// Whether two targets share their requests, and neither is the other's reserve.
+    pub(super) fn are_peers(&self, one: usize, other: usize) -> bool {
+        let Some(tiers) = &self.tiers else { return true };
+        tiers.load().iter().any(|tier| tier.members.contains(&one) && tier.members.contains(&other))
     }
 
     /// A target that is available and was not `tried`. `key` is what a consistent hash goes by.
@@ -43,30 +86,71 @@ impl Balancer {
             return (good(only) && tried.is_empty()).then_some(0);
         }
         let usable = |number: &usize| !tried.contains(number) && good(&targets[*number]);
-        match (self.how, key) {
-            (Balance::ConsistentHash, Some(key)) => {
-                let mut numbers =
-                    (0..targets.len()).filter(usable).map(|number| (score(key, &targets[number]), number));
-                let first = numbers.next()?;
-                Some(numbers.fold(first, |best, next| if next.0 > best.0 { next } else { best }).1)
-            }
-            (Balance::Random, _) => self.from(self.draw(), usable),
-            (Balance::LeastRequests, _) => {
-                let one = self.from(self.draw(), usable)?;
-                let other = self.from(self.draw(), |number| *number != one && usable(number)).unwrap_or(one);
-                let busy = |number: usize| {
-                    (targets[number].in_flight.load(Ordering::Relaxed) + 1) * 1000 / targets[number].weight as usize
-                };
-                Some(if busy(other) < busy(one) { other } else { one })
-            }
-            _ => self.from(self.cursor.fetch_add(1, Ordering::Relaxed), usable),
+        match &self.tiers {
+            None => self.choose_in(&self.all, targets, tried, key, usable),
+            Some(tiers) => tiers.load().iter().find_map(|tier| self.choose_in(tier, targets, tried, key, usable)),
         }
     }
 
-    /// The first usable target from this turn on.
-    fn from(&self, turn: usize, usable: impl Fn(&usize) -> bool) -> Option<usize> {
-        let start = turn % self.turns.len().max(1);
-        self.turns[start..].iter().chain(&self.turns[..start]).copied().find(|number| usable(number))
+    fn choose_in(
+        &self,
+        tier: &Tier,
+        targets: &[Target],
+        tried: &[usize],
+        key: Option<u64>,
+        usable: impl Fn(&usize) -> bool,
+    ) -> Option<usize> {
+        match (self.how, key) {
+            (Balance::ConsistentHash, Some(key)) => self.by_hash(tier, targets, key, usable),
+            (Balance::Random, _) => self.drawn(tier, usable),
+            (Balance::LeastRequests, _) => {
+                let one = self.drawn(tier, &usable)?;
+                let other = self.drawn(tier, |number| *number != one && usable(number)).unwrap_or(one);
+                let busy =
+                    |number: usize| (in_flight(&targets[number]) + 1) * 1_000_000 / u64::from(targets[number].weight());
+                Some(if busy(other) < busy(one) { other } else { one })
+            }
+            // Whoever is asked in another's place had its own turn.
+            _ if !tried.is_empty() => self.drawn(tier, usable),
+            _ => self.in_turn(tier, usable),
+        }
+    }
+
+    /// The target that suits the key best, of those that have room for one more.
+    fn by_hash(&self, tier: &Tier, targets: &[Target], key: u64, usable: impl Fn(&usize) -> bool) -> Option<usize> {
+        let best = |fits: &dyn Fn(&usize) -> bool| {
+            let scored = tier.members.iter().copied().filter(fits).map(|number| (score(key, &targets[number]), number));
+            scored.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, number)| number)
+        };
+        if self.bound == 0 {
+            return best(&usable);
+        }
+        // This request counts too.
+        let (mut all, mut weights) = (1, 0);
+        for number in tier.members.iter().filter(|number| usable(number)) {
+            all += in_flight(&targets[*number]);
+            weights += u64::from(targets[*number].weight());
+        }
+        let has_room = |number: &usize| {
+            let share = u64::from(self.bound) * all * u64::from(targets[*number].weight());
+            in_flight(&targets[*number]) < share.div_ceil(100 * weights.max(1))
+        };
+        // Other threads count as well: there may be no room for a moment.
+        best(&|number| usable(number) && has_room(number)).or_else(|| best(&usable))
+    }
+
+    /// The target whose turn it is. Who cannot be asked loses its turn: were it given to the next one, that one would have
+    /// two.
+    fn in_turn(&self, tier: &Tier, usable: impl Fn(&usize) -> bool) -> Option<usize> {
+        let next = || self.cursor.fetch_add(1, Ordering::Relaxed);
+        let own = (0..tier.members.len()).find_map(|_| tier.at(next()).filter(&usable));
+        own.or_else(|| tier.from(next(), usable))
+    }
+
+    /// Any target, drawn again instead of the next one when it cannot be asked.
+    fn drawn(&self, tier: &Tier, usable: impl Fn(&usize) -> bool) -> Option<usize> {
+        let own = (0..MOST_DRAWS).find_map(|_| tier.at(self.draw()).filter(&usable));
+        own.or_else(|| tier.from(self.draw(), usable))
     }
 
     fn draw(&self) -> usize {
@@ -76,21 +160,8 @@ impl Balancer {
     }
 }
 
-/// Each target as often as its weight says, spread evenly: the one that is most behind its share has the turn.
-fn smooth_turns(weights: &[u32]) -> Vec<usize> {
-    let total: i64 = weights.iter().map(|weight| i64::from(*weight)).sum();
-    let mut credit = vec![0i64; weights.len()];
-    let mut turns = Vec::new();
-    for _ in 0..total {
-        for (credit, weight) in credit.iter_mut().zip(weights) {
-            *credit += i64::from(*weight);
-        }
-        let most = credit.iter().enumerate().max_by_key(|(number, credit)| (**credit, std::cmp::Reverse(*number)));
-        let Some((number, _)) = most else { break };
-        credit[number] -= total;
-        turns.push(number);
-    }
-    turns
+fn in_flight(target: &Target) -> u64 {
+    target.in_flight.load(Ordering::Relaxed) as u64
 }
 
 /// How well a target suits a key: weighted rendezvous hashing, where a target that goes or comes moves only its own share.
@@ -99,7 +170,7 @@ fn score(key: u64, target: &Target) -> f64 {
     // 53 bits make an exact fraction between 0 and 1, never 0.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a float exactly")]
     let fraction = ((mixed >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    -f64::from(target.weight) / fraction.ln()
+    -f64::from(target.weight()) / fraction.ln()
 }
 
 /// FNV-1a: the same in every process and every release, so that instances agree.
@@ -118,6 +189,8 @@ pub(super) fn mix(mut hash: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::platform::random::SystemRandom;
 
@@ -137,8 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_smooth() {
-        assert_eq!(smooth_turns(&[5, 1, 1]), [0, 0, 1, 0, 2, 0, 0]);
+    fn turns_go_by_weight() {
         assert_eq!(shares(Balance::RoundRobin, &[2, 1], 300, |_| None), [200, 100]);
     }
 
@@ -146,6 +218,69 @@ mod tests {
     fn hashing_keeps_keys_and_shares() {
         let shares = shares(Balance::ConsistentHash, &[3, 1], 10_000, |number| Some(hash_bytes(&number.to_le_bytes())));
         assert!((7_000..8_000).contains(&shares[0]), "{shares:?}");
+    }
+
+    #[test]
+    fn those_that_are_left_share_what_one_had() {
+        let targets = targets(&[1, 1, 1, 1]);
+        targets[1].healthy.store(false, Ordering::Relaxed);
+        let balancer = Balancer::new(Balance::RoundRobin, &[1, 1, 1, 1], Arc::new(SystemRandom));
+        let mut shares = [0; 4];
+        for _ in 0..300 {
+            shares[balancer.choose(&targets, Duration::ZERO, &[], None).unwrap()] += 1;
+        }
+        assert_eq!(shares, [100, 0, 100, 100]);
+    }
+
+    fn bounded(count: usize) -> (Vec<Target>, Balancer) {
+        let weights = vec![1; count];
+        (targets(&weights), Balancer::new(Balance::ConsistentHash, &weights, Arc::new(SystemRandom)).bounded(125))
+    }
+
+    proptest! {
+        /// However keys come and requests end, nobody is given more than the bound allows at that moment.
+        #[test]
+        fn a_hash_overloads_nobody(count in 2usize..8, steps in proptest::collection::vec((0u64..6, any::<bool>()), 1..300)) {
+            let (targets, balancer) = bounded(count);
+            let mut running: Vec<usize> = Vec::new();
+            for (key, ends) in steps {
+                if ends && !running.is_empty() {
+                    let over = running.remove(usize::try_from(key).unwrap() % running.len());
+                    targets[over].in_flight.fetch_sub(1, Ordering::Relaxed);
+                    continue;
+                }
+                let chosen = balancer.choose(&targets, Duration::ZERO, &[], Some(mix(key))).unwrap();
+                let now = in_flight(&targets[chosen]) + 1;
+                targets[chosen].in_flight.fetch_add(1, Ordering::Relaxed);
+                running.push(chosen);
+                let most = (125 * running.len() as u64).div_ceil(100 * count as u64);
+                prop_assert!(now <= most, "{now} of {} at one of {count}", running.len());
+            }
+        }
+
+        /// While all have equally much to do, a key goes where it would go without a bound.
+        #[test]
+        fn a_key_stays_where_it_is_when_load_is_even(count in 2usize..8, busy in 0usize..50, key in any::<u64>()) {
+            let (targets, balancer) = bounded(count);
+            let idle = balancer.choose(&targets, Duration::ZERO, &[], Some(key));
+            for target in &targets {
+                target.in_flight.store(busy, Ordering::Relaxed);
+            }
+            prop_assert_eq!(balancer.choose(&targets, Duration::ZERO, &[], Some(key)), idle);
+            prop_assert_eq!(balancer.bounded(0).choose(&targets, Duration::ZERO, &[], Some(key)), idle);
+        }
+    }
+
+    #[test]
+    fn a_key_goes_back_when_there_is_room_again() {
+        let (targets, balancer) = bounded(4);
+        let own = balancer.choose(&targets, Duration::ZERO, &[], Some(7)).unwrap();
+        targets[own].in_flight.store(10, Ordering::Relaxed);
+        let next = balancer.choose(&targets, Duration::ZERO, &[], Some(7)).unwrap();
+        assert_ne!(next, own);
+        assert_eq!(balancer.choose(&targets, Duration::ZERO, &[own], Some(7)), Some(next), "as if it were not there");
+        targets[own].in_flight.store(0, Ordering::Relaxed);
+        assert_eq!(balancer.choose(&targets, Duration::ZERO, &[], Some(7)), Some(own));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use actix_web::http::header::HeaderValue;
 
 use super::{
     issuers::Issuer,
+    limiter::Tallies,
     limits::{Limits, MOST_POLICIES},
     route::{Destination, HeaderChanges, PathRule, Route, Shaping},
     table::Table,
@@ -51,6 +52,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) before: &'a [Arc<Upstream>],
     /// The issuers of the configuration before.
     pub(super) issuers_before: &'a [Arc<Issuer>],
+    /// What limits have decided so far.
+    pub(super) tallies: &'a Tallies,
 }
 
 /// Compiles the configuration.
@@ -127,7 +130,10 @@ impl Compiler<'_> {
             }
             _ if limits.is_empty() || limits.len() > MOST_POLICIES => format!("expected 1 to {MOST_POLICIES} limits"),
             _ => match Limits::compile(owner, name, limits) {
-                Ok(limits) => return Some(Arc::new(limits)),
+                Ok(mut limits) => {
+                    limits.count_in(self.around.tallies);
+                    return Some(Arc::new(limits));
+                }
                 Err((number, fault)) => {
                     let place =
                         if let RateLimitSetting::Limits(_) = setting { format!("[{number}]") } else { String::new() };

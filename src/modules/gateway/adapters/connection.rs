@@ -8,7 +8,6 @@ use std::{
     future::{Future as _, poll_fn},
     io,
     pin::{Pin, pin},
-    sync::Arc,
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -28,9 +27,10 @@ use tokio::{
     net::TcpStream,
     task::unconstrained,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
 use super::{alarm::Alarm, request_body::RequestBody};
+use crate::platform::tls::ClientConnector;
 
 /// An open connection, idle or in use.
 pub(super) struct Link {
@@ -76,7 +76,7 @@ pub(super) struct Endpoint {
 /// TLS to a target.
 #[derive(Clone)]
 pub(super) struct Tls {
-    pub(super) connector: TlsConnector,
+    pub(super) connector: ClientConnector,
     pub(super) name: ServerName<'static>,
 }
 
@@ -84,17 +84,6 @@ impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.name.fmt(f)
     }
-}
-
-/// TLS with the public certificate authorities, HTTP/1.1 only.
-pub(super) fn tls_connector() -> Result<TlsConnector, rustls::Error> {
-    use hyper_rustls::ConfigBuilderExt as _;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_webpki_roots()
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 impl Link {
@@ -207,7 +196,7 @@ impl Stream {
         tcp.set_nodelay(true)?;
         match &endpoint.tls {
             None => Ok(Self::Plain(tcp)),
-            Some(tls) => Ok(Self::Tls(Box::new(tls.connector.connect(tls.name.clone(), tcp).await?))),
+            Some(tls) => Ok(Self::Tls(Box::new(tls.connector.connector().connect(tls.name.clone(), tcp).await?))),
         }
     }
 }

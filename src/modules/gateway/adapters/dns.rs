@@ -4,8 +4,11 @@
 //! health; one that is gone leaves the slot empty until no connection to it can be left. When a lookup fails, what was known
 //! goes on: a name server that is down takes no upstream with it.
 
+mod service;
+
 use std::{
-    collections::BTreeSet,
+    cmp::Reverse,
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -18,11 +21,13 @@ use arc_swap::ArcSwapOption;
 use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolverConfig},
-    net::runtime::TokioRuntimeProvider,
+    net::{NetError, runtime::TokioRuntimeProvider},
     proto::rr::{RData, RecordType},
 };
 use tokio::time::{sleep, timeout};
 
+use self::service::Place;
+pub(super) use self::service::Said;
 use super::{target::Target, upstream::Upstream};
 use crate::modules::gateway::config::DnsConfig;
 
@@ -56,13 +61,27 @@ pub(super) enum Kind {
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) address: ArcSwapOption<SocketAddr>,
+    /// What is said of the address, where something is.
+    said: ArcSwapOption<Said>,
     /// Since when it is empty, in milliseconds of the gateway's own time and one more; 0: nothing was ever in it.
     emptied: AtomicU64,
 }
 
 impl Slot {
+    /// What the name says of its address; `None`: nothing.
+    pub(super) fn said(&self) -> Option<Said> {
+        self.said.load().as_deref().copied()
+    }
+
+    /// Takes over what is known of the same slot.
+    pub(super) fn take_over(&self, before: &Self) {
+        self.address.store(before.address.load_full());
+        self.said.store(before.said.load_full());
+    }
+
     fn clear(&self, now: Duration) {
         self.address.store(None);
+        self.said.store(None);
         self.emptied.store(millis(now) + 1, Ordering::Relaxed);
     }
 
@@ -77,6 +96,9 @@ impl Slot {
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 2)
 }
+
+/// Where a name leads, and what is said of each place.
+type Places = BTreeMap<SocketAddr, Option<Said>>;
 
 /// Looks names up.
 pub(super) struct Lookups {
@@ -107,46 +129,50 @@ impl Lookups {
     }
 
     /// Where a name leads, and how long that holds.
-    async fn look_up(&self, kind: &Kind) -> Result<(BTreeSet<SocketAddr>, Duration), String> {
+    async fn look_up(&self, kind: &Kind) -> Result<(Places, Duration), String> {
         let found = timeout(PATIENCE, async {
             match kind {
-                Kind::Host(host, port) => self.host(host, *port).await,
+                Kind::Host(host, port) => {
+                    let (addresses, until) = self.host(host, *port).await.map_err(|error| error.to_string())?;
+                    Ok((addresses.into_iter().map(|address| (address, None)).collect::<Places>(), until))
+                }
                 Kind::Service(name) => self.service(name).await,
             }
         });
-        let (addresses, until) = found.await.map_err(|_| "no answer in time".to_owned())??;
-        if addresses.is_empty() {
+        let (places, until) = found.await.map_err(|_| "no answer in time".to_owned())??;
+        if places.is_empty() {
             return Err("the name leads nowhere".to_owned());
         }
         let holds = until.saturating_duration_since(Instant::now());
-        Ok((addresses, holds.clamp(self.min_ttl, self.max_ttl.max(self.min_ttl))))
+        Ok((places, holds.clamp(self.min_ttl, self.max_ttl.max(self.min_ttl))))
     }
 
-    async fn host(&self, host: &str, port: u16) -> Result<(BTreeSet<SocketAddr>, Instant), String> {
-        let found = self.resolver.lookup_ip(host).await.map_err(|error| error.to_string())?;
+    async fn host(&self, host: &str, port: u16) -> Result<(Vec<SocketAddr>, Instant), NetError> {
+        let found = self.resolver.lookup_ip(host).await?;
         let allowed = found.iter().filter(|address| is_allowed(*address));
         Ok((allowed.map(|address| SocketAddr::new(address, port)).collect(), found.valid_until()))
     }
 
-    /// The places of the best priority; their weights are not looked at.
-    async fn service(&self, name: &str) -> Result<(BTreeSet<SocketAddr>, Instant), String> {
+    /// The places of a service, with what its records say of them (RFC 2782). A host that has no address is left out.
+    async fn service(&self, name: &str) -> Result<(Places, Instant), String> {
         let found = self.resolver.lookup(name, RecordType::SRV).await.map_err(|error| error.to_string())?;
-        let places: Vec<_> = found
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::SRV(place) => Some((place.priority, place.port, place.target.to_utf8())),
-                _ => None,
-            })
-            .collect();
-        let best = places.iter().map(|(priority, ..)| *priority).min();
-        let (mut addresses, mut until) = (BTreeSet::new(), found.valid_until());
-        for (_, port, host) in places.iter().filter(|(priority, ..)| Some(*priority) == best).take(MOST_ADDRESSES) {
-            let (more, holds) = self.host(host, *port).await?;
-            addresses.extend(more);
+        let records = found.answers().iter().filter_map(|record| match &record.data {
+            RData::SRV(record) if !record.target.is_root() => Some(record),
+            _ => None,
+        });
+        let mut records: Vec<_> = records.collect();
+        records.sort_by_key(|record| (record.priority, Reverse(record.weight)));
+        let (mut places, mut until) = (Vec::new(), found.valid_until());
+        for record in records.into_iter().take(MOST_ADDRESSES) {
+            let (addresses, holds) = match self.host(&record.target.to_utf8(), record.port).await {
+                Ok(found) => found,
+                Err(error) if error.is_no_records_found() => continue,
+                Err(error) => return Err(error.to_string()),
+            };
             until = until.min(holds);
+            places.push(Place { priority: record.priority, weight: record.weight, addresses });
         }
-        Ok((addresses, until))
+        Ok((service::said(&places), until))
     }
 }
 
@@ -160,8 +186,8 @@ fn is_allowed(address: IpAddr) -> bool {
 
 /// Looks a name up for the first time; a start does not wait long for it.
 pub(super) async fn first(upstream: &Upstream, name: &Name, lookups: &Lookups) {
-    if let Ok(Ok((addresses, _))) = timeout(FIRST_PATIENCE, lookups.look_up(&name.kind)).await {
-        apply(upstream, name, addresses);
+    if let Ok(Ok((places, _))) = timeout(FIRST_PATIENCE, lookups.look_up(&name.kind)).await {
+        apply(upstream, name, places);
     }
 }
 
@@ -170,9 +196,9 @@ pub(super) async fn watch(upstream: Arc<Upstream>, name: Name, lookups: Arc<Look
     let mut failing = false;
     loop {
         let pause = match lookups.look_up(&name.kind).await {
-            Ok((addresses, holds)) => {
+            Ok((places, holds)) => {
                 failing = false;
-                apply(&upstream, &name, addresses);
+                apply(&upstream, &name, places);
                 holds
             }
             Err(error) => {
@@ -188,25 +214,33 @@ pub(super) async fn watch(upstream: Arc<Upstream>, name: Name, lookups: Arc<Look
 }
 
 /// Puts new addresses into free slots and takes those away that are gone.
-fn apply(upstream: &Upstream, name: &Name, mut addresses: BTreeSet<SocketAddr>) {
+fn apply(upstream: &Upstream, name: &Name, mut places: Places) {
+    put(upstream, name, &mut places);
+    upstream.arrange();
+}
+
+fn put(upstream: &Upstream, name: &Name, places: &mut Places) {
     let now = upstream.now();
     let targets = &upstream.targets[name.slots.clone()];
     let slots = || targets.iter().filter_map(|target| Some((target, target.slot.as_ref()?)));
     for (target, slot) in slots() {
         let Some(known) = slot.address.load_full() else { continue };
-        if !addresses.remove(&*known) {
+        if let Some(said) = places.remove(&*known) {
+            slot.said.store(said.map(|said| Arc::new(said.of(target))));
+        } else {
             tracing::info!(event = "target_gone", upstream = upstream.name, target = target.url, address = %known);
             slot.clear(now);
         }
     }
     let mut free = slots().filter(|(target, slot)| slot.is_free(target, now));
-    for address in addresses {
+    for (address, said) in std::mem::take(places) {
         let Some((target, slot)) = free.next() else {
             tracing::warn!(event = "target_without_slot", upstream = upstream.name, %address);
             return;
         };
         tracing::info!(event = "target_found", upstream = upstream.name, target = target.url, %address);
         target.begin_anew(now);
+        slot.said.store(said.map(|said| Arc::new(said.of(target))));
         slot.address.store(Some(Arc::new(address)));
     }
 }

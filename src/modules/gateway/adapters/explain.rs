@@ -1,18 +1,21 @@
 //! What a request would meet, for `vestibule route explain` and `vestibule route list`.
 
+mod policies;
+
 use actix_web::http::{
     Method,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use serde::Serialize;
 
+pub use self::policies::Policies;
 use super::{
     compile::Compiled,
     route::{Destination, Route},
     table::Found,
 };
 use crate::modules::gateway::{
-    config::{GatewayConfig, OWN_ISSUER, RouteAuth},
+    config::{GatewayConfig, OWN_ISSUER, RouteAuth, RouteConfig},
     domain::{host::without_port, path::canonical},
 };
 
@@ -52,18 +55,21 @@ pub struct Explanation {
     pub roles: Vec<String>,
     /// All of these scopes are needed.
     pub scopes: Vec<String>,
-    /// The targets of the upstream.
+    /// The targets of the upstream, or of all parts of a split.
     pub targets: Vec<String>,
     /// To the end of the answer, in milliseconds.
     pub timeout_ms: Option<u64>,
     /// The largest body, in bytes.
     pub body_limit: Option<u64>,
+    /// What else it meets.
+    #[serde(flatten)]
+    pub policies: Policies,
     /// What the gateway would answer by itself, such as `404 no-route`.
     pub refused: Option<String>,
 }
 
 pub(super) fn summarise(route: &Route, compiled: &Compiled, config: &GatewayConfig) -> RouteSummary {
-    let own = config.routes.iter().find(|own| *own.name == *route.name && *own.path == *route.pattern);
+    let own = config_of(route, config);
     let setting = own.and_then(|own| own.rate_limit.as_ref()).unwrap_or(&config.rate_limit);
     let limits: Vec<String> =
         setting.limits().iter().map(|limit| format!("{} per {}", limit.limit, limit.per)).collect();
@@ -96,6 +102,11 @@ pub(super) fn summarise(route: &Route, compiled: &Compiled, config: &GatewayConf
     }
 }
 
+/// The route's configuration; `None`: it is built in.
+fn config_of<'c>(route: &Route, config: &'c GatewayConfig) -> Option<&'c RouteConfig> {
+    config.routes.iter().find(|own| *own.name == *route.name && *own.path == *route.pattern)
+}
+
 /// Follows a request as far as the table goes. `url` is a path or a whole URL.
 pub(super) fn explain(
     compiled: &Compiled,
@@ -124,6 +135,7 @@ pub(super) fn explain(
         targets: Vec::new(),
         timeout_ms: None,
         body_limit: None,
+        policies: Policies::default(),
         refused: None,
     };
     let path = match canonical(uri.path()) {
@@ -147,11 +159,12 @@ pub(super) fn explain(
             explanation.scopes.clone_from(&route.scopes);
             explanation.timeout_ms = route.timeout.and_then(|time| u64::try_from(time.as_millis()).ok());
             explanation.body_limit = (route.to != Destination::Open).then_some(route.body_limit);
-            if let Destination::Upstream(number) = route.to {
-                let targets = compiled.upstreams[number].targets.iter();
-                explanation.targets = targets.map(|target| target.url.clone()).collect();
-                explanation.targets.dedup();
-            }
+            let own = config_of(route, config);
+            let upstreams = policies::destinations(route, own, compiled);
+            let targets = upstreams.iter().flat_map(|number| &compiled.upstreams[*number].targets);
+            explanation.targets = targets.map(|target| target.url.clone()).collect();
+            explanation.targets.dedup();
+            explanation.policies = policies::of(route, own, compiled, config);
             explanation.route = Some(summarise(route, compiled, config));
         }
     }

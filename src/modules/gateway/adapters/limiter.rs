@@ -5,6 +5,7 @@
 //! has a bound, and nothing has to be swept.
 
 mod shared;
+mod tally;
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -27,6 +28,7 @@ use governor::{
 };
 
 use self::shared::Lease;
+pub(super) use self::tally::{Tallies, Tally};
 use super::{
     balance::hash_bytes,
     limits::{Decision, Limits, MOST_POLICIES, Verdict},
@@ -77,6 +79,31 @@ impl Per {
     }
 }
 
+/// As it was configured.
+impl fmt::Display for Per {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client => f.write_str("client"),
+            Self::Ip => f.write_str("ip"),
+            Self::User => f.write_str("user"),
+            Self::ApiKey => f.write_str("api_key"),
+            Self::Route => f.write_str("route"),
+            Self::Header(name) => write!(f, "header:{name}"),
+        }
+    }
+}
+
+/// Whether instances count together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// Each for itself.
+    Off,
+    /// Together.
+    Reachable,
+    /// They should, but the shared counts cannot be asked at the moment.
+    Away,
+}
+
 /// One limit, compiled.
 pub(super) struct Policy {
     pub(super) name: String,
@@ -84,11 +111,15 @@ pub(super) struct Policy {
     id: u64,
     limit: Limit,
     pace: Option<Quota>,
+    /// The pace as it was configured.
+    pace_told: Option<Rate>,
     mode: LimitMode,
     /// What its counts are known by in every instance.
     seed: String,
     pub(super) allowed: metrics::Counter,
     pub(super) limited: metrics::Counter,
+    /// The same for the administration.
+    pub(super) tally: Arc<Tally>,
 }
 
 impl fmt::Debug for Policy {
@@ -115,11 +146,30 @@ impl Policy {
             id: policy_id(owner, config),
             limit,
             pace: config.pace.and_then(quota),
+            pace_told: config.pace,
             mode: config.mode,
             seed: format!("{owner} {} {} ", config.per, limit.window().as_secs()),
             allowed,
             limited,
+            tally: Arc::default(),
         })
+    }
+
+    /// Goes on counting where the same policy of the configuration before is.
+    pub(super) fn count_in(&mut self, tallies: &Tallies) {
+        self.tally = tallies.of(self.id);
+    }
+
+    pub(super) fn limit(&self) -> &Limit {
+        &self.limit
+    }
+
+    pub(super) fn pace(&self) -> Option<Rate> {
+        self.pace_told
+    }
+
+    pub(super) fn mode(&self) -> LimitMode {
+        self.mode
     }
 
     /// What stands in `RateLimit-Policy`.
@@ -226,7 +276,30 @@ impl Limiter {
         let now = self.ticks.now();
         match &self.shared {
             Some(shared) if shared.is_there() => Box::pin(self.take_shared(&**shared, limits, subjects, now)).await,
-            _ => self.take_local(limits, subjects, now),
+            shared => {
+                if shared.is_some() {
+                    limits.note_alone();
+                }
+                self.take_local(limits, subjects, now)
+            }
+        }
+    }
+
+    /// How many keys are remembered now, and at most.
+    pub(super) fn keys(&self) -> (usize, usize) {
+        let held = |shard: &Mutex<Generations>| {
+            let generations = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            generations.young.len() + generations.old.len()
+        };
+        (self.shards.iter().map(held).sum(), self.generation.load(Ordering::Relaxed) * 2 * SHARDS)
+    }
+
+    /// Whether it counts together with other instances.
+    pub(super) fn sharing(&self) -> Sharing {
+        match &self.shared {
+            None => Sharing::Off,
+            Some(shared) if shared.is_there() => Sharing::Reachable,
+            Some(_) => Sharing::Away,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use actix_web::http::header::HeaderValue;
 
-use super::limiter::{Per, Policy, whole_seconds};
+use super::limiter::{Per, Policy, Tallies, whole_seconds};
 use crate::{
     kernel::error::ValueFault,
     modules::gateway::{config::RateLimitConfig, domain::window::Standing},
@@ -40,6 +40,20 @@ impl Limits {
         Ok(Self { policies, by_caller, header })
     }
 
+    /// Goes on counting decisions where the same limits of the configuration before are.
+    pub(super) fn count_in(&mut self, tallies: &Tallies) {
+        for policy in &mut self.policies {
+            policy.count_in(tallies);
+        }
+    }
+
+    /// Counts a decision that was made without the counts of other instances.
+    pub(super) fn note_alone(&self) {
+        for policy in &self.policies {
+            policy.tally.decide_alone();
+        }
+    }
+
     /// `RateLimit` for a decision.
     pub(super) fn state_header(&self, decision: &Decision) -> Option<HeaderValue> {
         let mut text = String::with_capacity(32 * self.policies.len());
@@ -56,8 +70,10 @@ impl Limits {
         for (number, policy) in self.policies.iter().enumerate() {
             if decision.passes() {
                 policy.allowed.increment(1);
+                policy.tally.allow();
             } else if decision.refused_by(number) {
                 policy.limited.increment(1);
+                policy.tally.refuse();
             }
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use ipnet::IpNet;
 use tokio::task::JoinHandle;
 
@@ -18,10 +18,12 @@ use super::{
     compression::Compression,
     dns::{self, Lookups},
     explain, health,
-    limiter::Limiter,
+    limiter::{Limiter, Tallies},
     pipeline::Shared,
     policies::Cors,
+    target::Target,
     upstream::Upstream,
+    upstream_tls,
 };
 use crate::{
     kernel::{Clock, Random, SettingFault, units::ByteSize},
@@ -36,6 +38,8 @@ pub(super) struct Ground {
     pub(super) roles: Vec<RoleRoute>,
     pub(super) verifier: Arc<TokenVerifier>,
     pub(super) api_keys: Arc<ApiKeys>,
+    /// What limits have decided.
+    pub(super) tallies: Tallies,
     /// What is kept of answers.
     pub(super) cache: Arc<Cache>,
     pub(super) signer: Option<SiblingSigner>,
@@ -55,6 +59,8 @@ pub(super) struct Live {
     ground: Ground,
     current: Arc<ArcSwap<Shared>>,
     checks: Mutex<Vec<Check>>,
+    /// One configuration at a time: each builds on what the one before left.
+    reloading: tokio::sync::Mutex<()>,
     /// Hears of breakers that opened at other instances.
     news: Option<JoinHandle<()>>,
 }
@@ -73,16 +79,12 @@ impl Live {
         shared.issuers.iter().for_each(|issuer| issuer.begin());
         let current = Arc::new(ArcSwap::new(shared));
         let news = ground.instances.breakers.as_ref().map(|news| breakers::listen(&**news, current.clone()));
-        Ok(Self { ground, current, checks: Mutex::new(checks), news })
+        Ok(Self { ground, current, checks: Mutex::new(checks), reloading: tokio::sync::Mutex::default(), news })
     }
 
     /// Looks names up for the first time, so that the first request finds targets.
     pub(super) async fn look_up_names(&self) {
-        let current = self.current();
-        let Some(lookups) = &current.lookups else { return };
-        let names =
-            current.upstreams.iter().flat_map(|upstream| upstream.names.iter().map(move |name| (upstream, name)));
-        join_all(names.map(|(upstream, name)| dns::first(upstream, name, lookups))).await;
+        look_up_names(&self.current()).await;
     }
 
     /// What a request that comes now is served by.
@@ -91,17 +93,17 @@ impl Live {
     }
 
     /// Takes another configuration, or none of it when it has faults. Where the administration and the aggregation role
-    /// are served stays, as that is known elsewhere too.
-    pub(super) fn reload(&self, config: &GatewayConfig) -> Result<(), Vec<SettingFault>> {
+    /// are served stays, as that is known elsewhere too. Names that were never looked up are, before it serves.
+    pub(super) async fn reload(&self, config: &GatewayConfig) -> Result<(), Vec<SettingFault>> {
         let config = GatewayConfig {
             admin_prefix: self.ground.admin_prefix.clone(),
             api_prefix: self.ground.api_prefix.clone(),
             ..config.clone()
         };
-        // One at a time: each builds on what the one before left.
-        let mut running = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.reloading.lock().await;
         let before = self.current.load_full();
         let next = Arc::new(self.ground.build(&config, Some(&before))?);
+        look_up_names(&next).await;
         next.limiter.remember(config.rate_limit_keys);
         self.current.store(next.clone());
         for upstream in &next.upstreams {
@@ -110,6 +112,7 @@ impl Live {
         for issuer in &next.issuers {
             issuer.begin();
         }
+        let mut running = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         *running = checks(std::mem::take(&mut *running), &next);
         Ok(())
     }
@@ -139,6 +142,7 @@ impl Ground {
             started: self.started,
             before: before.map_or(&[], |before| &before.upstreams),
             issuers_before: before.map_or(&[], |before| &before.issuers),
+            tallies: &self.tallies,
         };
         let compiled = compile(config, &around)?;
         let routes = compiled.table.routes().iter();
@@ -179,6 +183,14 @@ impl Ground {
     }
 }
 
+/// Looks names up that nothing is known of yet, so that the first request finds targets.
+async fn look_up_names(shared: &Shared) {
+    let Some(lookups) = &shared.lookups else { return };
+    let names = shared.upstreams.iter().flat_map(|upstream| upstream.names.iter().map(move |name| (upstream, name)));
+    let unknown = names.filter(|(upstream, name)| !upstream.targets[name.slots.clone()].iter().any(Target::is_present));
+    join_all(unknown.map(|(upstream, name)| dns::first(upstream, name, lookups))).await;
+}
+
 /// The checks of these upstreams: those that run go on, others begin, and those of upstreams that are gone end.
 fn checks(running: Vec<Check>, shared: &Shared) -> Vec<Check> {
     let upstreams = &shared.upstreams;
@@ -187,7 +199,9 @@ fn checks(running: Vec<Check>, shared: &Shared) -> Vec<Check> {
     for check in gone {
         check.task.abort();
     }
-    for upstream in upstreams.iter().filter(|upstream| upstream.health.is_some() || !upstream.names.is_empty()) {
+    let has_work =
+        |upstream: &Upstream| upstream.health.is_some() || !upstream.names.is_empty() || upstream.tls_files().is_some();
+    for upstream in upstreams.iter().filter(|upstream| has_work(upstream)) {
         if !kept.iter().any(|check| Arc::ptr_eq(upstream, &check.upstream)) {
             kept.push(Check {
                 upstream: upstream.clone(),
@@ -202,5 +216,5 @@ fn checks(running: Vec<Check>, shared: &Shared) -> Vec<Check> {
 async fn beside(upstream: Arc<Upstream>, lookups: Option<Arc<Lookups>>) {
     let names =
         upstream.names.iter().filter_map(|name| Some(dns::watch(upstream.clone(), name.clone(), lookups.clone()?)));
-    join(health::watch(upstream.clone()), join_all(names)).await;
+    join3(health::watch(upstream.clone()), upstream_tls::watch(upstream.clone()), join_all(names)).await;
 }

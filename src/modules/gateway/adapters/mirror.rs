@@ -126,7 +126,11 @@ async fn exchange(
     let target = &upstream.targets[number];
     let mut link = match pool.take(target.number) {
         Some(link) => link,
-        None => timeout(upstream.connect_timeout, Link::open(&target.place())).await.ok()?.ok()?,
+        None => {
+            let link = timeout(upstream.connect_timeout, Link::open(&target.place())).await.ok()?.ok()?;
+            pool.lend(target.number, &link);
+            link
+        }
     };
     let response = timeout(upstream.timeout, link.send(request, false)).await.ok()?.ok()?;
     let (head, incoming) = response.into_parts();

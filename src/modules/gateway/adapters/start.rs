@@ -11,6 +11,8 @@ use super::{
     cache::{self, Cache, CacheApi},
     compile::{Compiled, Surroundings, compile},
     explain::{self, Explanation, RouteSummary},
+    limit_views::list_limits,
+    limiter::Tallies,
     live::{Ground, Live},
     middleware::GatewayMiddleware,
     reload::{Reload, Reloader, reload},
@@ -98,6 +100,7 @@ impl Gateway {
         cache::hear(&cache);
         let ground = Ground {
             cache,
+            tallies: Tallies::default(),
             body_limit: parts.body_limit,
             trusted_proxies: parts.trusted_proxies,
             roles: parts.roles,
@@ -125,8 +128,9 @@ impl Gateway {
 
     /// Puts another configuration into effect, or tells every fault and changes nothing. Requests under way end as they
     /// began. `admin_prefix` and `api_prefix` stay as they were at the start. Must be called within a runtime.
-    pub fn reload(&self, config: &GatewayConfig) -> Result<(), Vec<SettingFault>> {
-        self.live.reload(config)
+    /// Names of new upstreams are looked up first, for two seconds at most.
+    pub async fn reload(&self, config: &GatewayConfig) -> Result<(), Vec<SettingFault>> {
+        self.live.reload(config).await
     }
 
     /// Says who reads the configuration again for the administration; only the first word counts.
@@ -141,6 +145,7 @@ impl Gateway {
         let reloader = web::Data::from(self.reloader.clone());
         service
             .service(web::resource(path("upstreams")).app_data(data.clone()).route(web::get().to(list_upstreams)))
+            .service(web::resource(path("limits")).app_data(data.clone()).route(web::get().to(list_limits)))
             .service(web::resource(path("routes")).app_data(data.clone()).route(web::get().to(list_routes)))
             .service(web::resource(path("reload")).app_data(reloader).route(web::post().to(reload)));
         let show = web::resource(path("cache")).app_data(data.clone()).route(web::get().to(cache::show_cache));
@@ -190,6 +195,7 @@ impl<'a> RoutePlan<'a> {
             started: Instant::now(),
             before: &[],
             issuers_before: &[],
+            tallies: &Tallies::default(),
         };
         compile(config, &around).map(|compiled| Self { config, compiled })
     }

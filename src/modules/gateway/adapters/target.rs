@@ -12,9 +12,12 @@ use rustls::pki_types::ServerName;
 use super::{
     balance::hash_bytes,
     connection::{Endpoint, Tls},
-    dns::Slot,
+    dns::{Said, Slot},
 };
-use crate::kernel::error::ValueFault;
+use crate::{
+    kernel::error::ValueFault,
+    platform::tls::{ClientConnector, ClientTls},
+};
 
 /// The number of the next target of this process.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -34,7 +37,7 @@ pub(super) struct Target {
     pub(super) authority: HeaderValue,
     /// Put before every path; without a slash at its end.
     pub(super) base_path: String,
-    pub(super) weight: u32,
+    weight: u32,
     pub(super) in_flight: AtomicUsize,
     pub(super) requests: AtomicU64,
     pub(super) failures: AtomicU64,
@@ -69,7 +72,7 @@ impl Target {
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let tls = if tls {
             let name = ServerName::try_from(host.clone()).map_err(|_| expected())?;
-            let connector = super::connection::tls_connector()
+            let connector = ClientConnector::load(ClientTls::default(), &[])
                 .map_err(|error| ValueFault::new("no-tls", format!("TLS is not available: {error}")))?;
             Some(Tls { connector, name })
         } else {
@@ -113,6 +116,21 @@ impl Target {
         let address = self.slot.as_ref().and_then(|slot| slot.address.load_full());
         let address = address.map_or(0, |address| hash_bytes(address.to_string().as_bytes()));
         hash_bytes(self.url.as_bytes()) ^ address
+    }
+
+    /// Its share of the traffic, in hundredths: as configured, or as a name says.
+    pub(super) fn weight(&self) -> u32 {
+        self.said().map_or(self.weight * 100, |said| said.weight)
+    }
+
+    /// What a name says of it.
+    pub(super) fn said(&self) -> Option<Said> {
+        self.slot.as_ref().and_then(Slot::said)
+    }
+
+    /// Its share of the traffic, as it was configured.
+    pub(super) fn configured_weight(&self) -> u32 {
+        self.weight
     }
 
     /// Whether it is anywhere at all: a slot is only with an address.
@@ -160,7 +178,7 @@ impl Target {
             *self.healthy.get_mut() = before.healthy.load(Ordering::Relaxed);
         }
         if let (Some(slot), Some(before)) = (&self.slot, &before.slot) {
-            slot.address.store(before.address.load_full());
+            slot.take_over(before);
         }
         *self.requests.get_mut() = before.requests.load(Ordering::Relaxed);
         *self.failures.get_mut() = before.failures.load(Ordering::Relaxed);

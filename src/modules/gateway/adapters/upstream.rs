@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     adaptive::{Adaptive, FIRST},
-    balance::Balancer,
+    balance::{Balancer, Standing},
     dns::Name,
     target::Target,
 };
@@ -176,11 +176,13 @@ impl Upstream {
             backoff: retry.backoff.get(),
             budget: RetryBudget::new(retry.budget_percent),
         });
-        let weights: Vec<u32> = targets.iter().map(|target| target.weight).collect();
-        Self {
+        let weights: Vec<u32> = targets.iter().map(Target::configured_weight).collect();
+        let balancer = Balancer::new(config.balance, &weights, random.clone()).bounded(config.hash_balance_factor);
+        let is_ranked = !names.is_empty();
+        let upstream = Self {
             name: config.name.clone(),
             settings,
-            balancer: Balancer::new(config.balance, &weights, random.clone()),
+            balancer: if is_ranked { balancer.ranked() } else { balancer },
             targets,
             hash_on: config.hash_on.as_deref().and_then(HashOn::parse),
             connect_timeout: config.connect_timeout.get(),
@@ -209,7 +211,19 @@ impl Upstream {
             clock: clock.clone(),
             random: random.clone(),
             started,
-        }
+        };
+        upstream.arrange();
+        upstream
+    }
+
+    /// Takes what names say of places, weights and priorities into account from now on.
+    pub(super) fn arrange(&self) {
+        let standing = |(number, target): (usize, &Target)| {
+            let priority = target.said().map(|said| said.priority);
+            Standing { target: number, weight: target.weight(), priority }
+        };
+        let present = self.targets.iter().enumerate().filter(|(_, target)| target.is_present());
+        self.balancer.arrange(present.map(standing));
     }
 
     /// Shows the breaker's state in the metrics.

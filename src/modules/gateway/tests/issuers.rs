@@ -262,10 +262,10 @@ async fn an_issuer_that_did_not_change_keeps_its_keys_over_a_reload() {
     *says.lock().unwrap() = answer("500 Internal Server Error", "");
     let route = "auth = 'required'\nissuers = ['corp']\ntimeout = '5s'";
     let next = issuer(&keys, "") + &one_upstream(up.address, "", route);
-    front.gateway.reload(&config(&next)).unwrap();
+    front.gateway.reload(&config(&next)).await.unwrap();
     assert_eq!(ask(&front, &key.token()).await.status, 200);
     let other = next.replace("audience = 'shop'", "audience = 'store'");
-    front.gateway.reload(&config(&other)).unwrap();
+    front.gateway.reload(&config(&other)).await.unwrap();
     assert_eq!(ask(&front, &key.token()).await.status, 503);
 }
 

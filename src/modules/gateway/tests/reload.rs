@@ -20,8 +20,8 @@ fn another(to: SocketAddr) -> String {
     )
 }
 
-fn reload(front: &Front, toml: &str) -> Vec<String> {
-    let faults = front.gateway.reload(&config(toml)).err().unwrap_or_default();
+async fn reload(front: &Front, toml: &str) -> Vec<String> {
+    let faults = front.gateway.reload(&config(toml)).await.err().unwrap_or_default();
     faults.into_iter().map(|fault| fault.key).collect()
 }
 
@@ -36,10 +36,10 @@ async fn routes_come_and_go_without_a_restart() {
     let first = one_upstream(one.address, "", "");
     let front = front(&config(&first)).await;
     assert_eq!(get(&front, "/v/x", "").await.status, 404);
-    assert!(reload(&front, &(first.clone() + &another(two.address))).is_empty());
+    assert!(reload(&front, &(first.clone() + &another(two.address))).await.is_empty());
     assert_eq!(get(&front, "/v/x", "").await.text(), "two");
     assert_eq!(get(&front, "/u/x", "").await.text(), "one");
-    assert!(reload(&front, &another(two.address)).is_empty());
+    assert!(reload(&front, &another(two.address)).await.is_empty());
     assert_eq!(get(&front, "/u/x", "").await.status, 404);
 }
 
@@ -49,7 +49,7 @@ async fn faults_change_nothing_and_are_all_told() {
     let first = one_upstream(one.address, "", "");
     let front = front(&config(&first)).await;
     let wrong = first + "[[routes]]\nname = 'w'\npath = 'w'\nupstream = 'nobody'\n";
-    assert_eq!(reload(&front, &wrong), ["gateway.routes[1].path", "gateway.routes[1].upstream"]);
+    assert_eq!(reload(&front, &wrong).await, ["gateway.routes[1].path", "gateway.routes[1].upstream"]);
     assert_eq!(get(&front, "/u/x", "").await.text(), "one");
 }
 
@@ -63,7 +63,7 @@ async fn kept_connections_outlive_a_reload() {
         one_upstream(one.address, "timeout = '3s'", ""),
     ] {
         assert_eq!(get(&front, "/u/x", "").await.status, 200);
-        assert!(reload(&front, &toml).is_empty());
+        assert!(reload(&front, &toml).await.is_empty());
         assert_eq!(get(&front, "/u/x", "").await.status, 200);
     }
     assert_eq!(one.connections.load(Ordering::Relaxed), 1);
@@ -90,7 +90,7 @@ async fn the_connections_of_a_removed_target_are_closed() {
     let front = front(&config(&one_upstream(address, "", ""))).await;
     assert_eq!(get(&front, "/u/x", "").await.status, 200);
     assert_eq!(open.load(Ordering::Relaxed), 1);
-    assert!(reload(&front, &another(nobody())).is_empty());
+    assert!(reload(&front, &another(nobody())).await.is_empty());
     let since = Instant::now();
     while open.load(Ordering::Relaxed) > 0 {
         assert!(since.elapsed() < Duration::from_secs(10), "the connection is still open");
@@ -105,9 +105,9 @@ async fn an_open_breaker_stays_open_unless_its_upstream_changed() {
     let front = front(&config(&broken)).await;
     assert_eq!(get(&front, "/u/x", "").await.code(), "bad-gateway");
     assert_eq!(get(&front, "/u/x", "").await.code(), "circuit-open");
-    assert!(reload(&front, &(broken + &another(gone))).is_empty());
+    assert!(reload(&front, &(broken + &another(gone))).await.is_empty());
     assert_eq!(get(&front, "/u/x", "").await.code(), "circuit-open");
-    assert!(reload(&front, &one_upstream(gone, "breaker = { failures = 2 }", "")).is_empty());
+    assert!(reload(&front, &one_upstream(gone, "breaker = { failures = 2 }", "")).await.is_empty());
     assert_eq!(get(&front, "/u/x", "").await.code(), "bad-gateway");
 }
 
@@ -126,7 +126,7 @@ async fn what_was_ejected_stays_out_even_when_its_upstream_changed() {
     assert_eq!(get(&front, "/u/x", "").await.status, 200);
     let bearer = format!("authorization: Bearer {}\r\n", token(1, &[], "gateway:read"));
     assert!(get(&front, "/admin/upstreams", &bearer).await.text().contains("\"ejected\":true"));
-    assert!(reload(&front, &both("timeout = '3s'")).is_empty());
+    assert!(reload(&front, &both("timeout = '3s'")).await.is_empty());
     let shown = get(&front, "/admin/upstreams", &bearer).await.text();
     assert!(shown.contains("\"ejected\":true"), "{shown}");
     assert!(shown.contains("\"requests\":1"), "{shown}");
@@ -142,9 +142,9 @@ async fn counts_go_on_unless_their_limit_changed() {
     assert_eq!(get(&front, "/u/x", "").await.status, 200);
     // Another route comes before it, so that its place in the file is another.
     let behind = another(one.address) + &limited("2/minute");
-    assert!(reload(&front, &behind).is_empty());
+    assert!(reload(&front, &behind).await.is_empty());
     assert_eq!(get(&front, "/u/x", "").await.status, 429);
-    assert!(reload(&front, &limited("3/minute")).is_empty());
+    assert!(reload(&front, &limited("3/minute")).await.is_empty());
     assert_eq!(get(&front, "/u/x", "").await.status, 200);
 }
 
@@ -160,7 +160,7 @@ async fn a_request_under_way_ends_as_it_began() {
     let changing = async {
         actix_web::rt::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(slow.requests(), 1);
-        assert!(reload(&front, &another(slow.address)).is_empty());
+        assert!(reload(&front, &another(slow.address)).await.is_empty());
         assert_eq!(get(&front, "/u/x", "").await.status, 404);
     };
     let (answer, ()) = futures_util::join!(asking, changing);
@@ -174,7 +174,7 @@ async fn health_checks_follow_their_upstreams() {
     let front = front(&config(&checked(one.address))).await;
     actix_web::rt::time::sleep(Duration::from_millis(200)).await;
     assert!(one.requests() > 2);
-    assert!(reload(&front, &checked(two.address)).is_empty());
+    assert!(reload(&front, &checked(two.address)).await.is_empty());
     actix_web::rt::time::sleep(Duration::from_millis(200)).await;
     let ended_at = one.requests();
     assert!(two.requests() > 2);

@@ -249,3 +249,18 @@ async fn neither_direction_waits_for_the_other_and_nothing_piles_up() {
     })
     .await;
 }
+
+#[actix_web::test]
+async fn the_upstreams_of_a_split_may_change_the_protocol() {
+    let upstream = echo();
+    let lines = one_upstream(upstream.address, "", "upgrade = ['raw']");
+    let split = "split = [{ upstream = 'u', percent = 100 }]\nstrip_prefix";
+    let front = Arc::new(front(&config(&lines.replace("upstream = 'u'\nstrip_prefix", split))).await);
+    let work = move || {
+        let (mut stream, answer) = ask(&front, ASK);
+        assert_eq!(answer.status, 101, "{}", answer.head);
+        stream.write_all(b"hello").unwrap();
+        assert_eq!(read(&mut stream, 5), "hello");
+    };
+    blocking(work).await;
+}

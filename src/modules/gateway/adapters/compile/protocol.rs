@@ -9,7 +9,7 @@ use crate::{
         adapters::target::Target,
         config::{UpstreamConfig, UpstreamProtocol},
     },
-    platform::tls::{ClientTls, connector},
+    platform::tls::{ClientConnector, ClientTls},
 };
 
 impl Compiler<'_> {
@@ -28,7 +28,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn target_tls(&mut self, key: &str, config: &UpstreamConfig, targets: &mut [Target], protocols: &[&str]) {
+    fn target_tls(
+        &mut self,
+        key: &str,
+        config: &UpstreamConfig,
+        targets: &mut [Target],
+        protocols: &'static [&'static str],
+    ) {
         let is_asked = config.tls.is_some();
         let tls = config.tls.clone().unwrap_or_default();
         let table = format!("{key}.tls");
@@ -51,7 +57,7 @@ impl Compiler<'_> {
             None => None,
         };
         let settings = ClientTls { ca: tls.ca.clone(), identity, insecure: tls.insecure };
-        let connector = match connector(&settings, protocols) {
+        let connector = match ClientConnector::load(settings, protocols) {
             Ok(connector) => connector,
             Err(fault) => return self.fault(key(&fault.setting), fault.detail),
         };

@@ -19,13 +19,17 @@ impl Compiler<'_> {
                 );
             }
         }
-        let speaks_h2 =
-            |upstream: &&UpstreamConfig| upstream.name == config.upstream && upstream.protocol == UpstreamProtocol::H2;
-        if !config.upgrade.is_empty() && self.config.upstreams.iter().any(|upstream| speaks_h2(&upstream)) {
+        if config.upgrade.is_empty() {
+            return;
+        }
+        let parts = config.split.iter().map(|part| part.upstream.as_str());
+        let names: Vec<&str> = if config.split.is_empty() { vec![&config.upstream] } else { parts.collect() };
+        let leads_to = |upstream: &&UpstreamConfig| names.contains(&upstream.name.as_str());
+        let upstreams: Vec<&UpstreamConfig> = self.config.upstreams.iter().filter(leads_to).collect();
+        if upstreams.iter().any(|upstream| upstream.protocol == UpstreamProtocol::H2) {
             self.fault(key, "expected an upstream with protocol = \"http1\": HTTP/2 does not change protocols");
         }
-        let is_upstream = self.config.upstreams.iter().any(|upstream| upstream.name == config.upstream);
-        if !config.upgrade.is_empty() && !is_upstream {
+        if upstreams.is_empty() {
             self.fault(key, "expected an upstream: roles do not change protocols");
         }
     }

@@ -169,6 +169,9 @@ impl Compiler<'_> {
             }
             _ => {}
         }
+        if (1..100).contains(&config.hash_balance_factor) {
+            self.fault(format!("{key}.hash_balance_factor"), "expected 100 or more percent, or 0 for no bound");
+        }
         let mut least_one: Vec<(&str, u64)> = vec![
             ("max_in_flight", u64::from(!matches!(config.max_in_flight, MaxInFlight::Fixed(0)))),
             ("breaker.failures", config.breaker.failures.into()),
@@ -235,10 +238,11 @@ impl Compiler<'_> {
 /// The settings that decide how a connection is made, whatever there may be: all but these, and the targets' addresses
 /// which are compared one by one.
 fn connection_settings(settings: &Json) -> Json {
-    const OTHERS: [&str; 14] = [
+    const OTHERS: [&str; 15] = [
         "targets",
         "balance",
         "hash_on",
+        "hash_balance_factor",
         "connect_timeout",
         "timeout",
         "idle_timeout",
@@ -265,6 +269,7 @@ fn role_upstream(role: Role, url: &str, breaker: &BreakerConfig) -> UpstreamConf
         targets: vec![TargetConfig { url: url.to_owned(), dns: None, srv: None, weight: 1 }],
         balance: Balance::RoundRobin,
         hash_on: None,
+        hash_balance_factor: 0,
         connect_timeout: Span::secs(1),
         // Hashing a password and fanning out take their time, and both have deadlines of their own.
         timeout: Span::secs(30),

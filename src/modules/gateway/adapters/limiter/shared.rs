@@ -65,6 +65,7 @@ impl Limiter {
         let told = if asks.is_empty() { Some(Vec::new()) } else { shared.take(&asks).await };
         let Some(told) = told else {
             // No answer: on from what this instance has let through.
+            limits.note_alone();
             return self.take_local(limits, subjects, now);
         };
         let refused = told.iter().any(|told| told.granted == 0);
