@@ -29,6 +29,9 @@ const MOST_HEAD_BYTES: u32 = 64 << 10;
 /// What is kept of an answer's body while its client does not take it.
 const MOST_UNSENT_BYTES: usize = 64 << 10;
 
+/// How long who has asked nothing yet may take to hear that the connection ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// The bounds of a connection.
 #[derive(Debug, Clone)]
 pub struct Http2 {
@@ -111,9 +114,10 @@ pub(super) async fn serve<S, B>(
             () = ending.as_mut(), if !is_ending => {
                 is_ending = true;
                 connection.as_mut().graceful_shutdown();
+                idle.set(streams.idle(FAREWELL));
             }
-            () = idle.as_mut(), if !is_ending => {
-                // Who has not even greeted has nothing to be told.
+            () = idle.as_mut(), if !is_ending || !streams.were_any() => {
+                // Who has asked nothing yet loses nothing, and may not even have greeted; others say that they have heard.
                 if !streams.were_any() {
                     return;
                 }

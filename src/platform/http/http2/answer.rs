@@ -123,7 +123,7 @@ impl<B: MessageBody + 'static> Body for AnswerBody<B> {
                 let error: Box<dyn std::error::Error> = error.into();
                 if *this.is_grpc {
                     *this.is_ended = true;
-                    return Poll::Ready(Some(Ok(Frame::trailers(grpc::broken_off(&error.to_string())))));
+                    return Poll::Ready(Some(Ok(Frame::trailers(grpc::broken_off(&*error)))));
                 }
                 // The stream is reset: a shortened body must not look whole.
                 return Poll::Ready(Some(Err(broken(error))));

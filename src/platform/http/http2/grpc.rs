@@ -1,7 +1,7 @@
 //! Faults of ours as gRPC tells them: with HTTP's status 200 and a status of its own, in headers that are trailers at once
 //! ("gRPC over HTTP2", Responses).
 
-use std::fmt::Write as _;
+use std::{error::Error, fmt::Write as _};
 
 use actix_http::Response;
 use actix_web::body::MessageBody;
@@ -49,11 +49,15 @@ pub(super) fn status<B>(response: &Response<B>) -> Option<u8> {
 }
 
 /// The trailers of an answer that broke off in its middle.
-pub(super) fn broken_off(why: &str) -> HeaderMap {
+pub(super) fn broken_off(mut why: &(dyn Error + 'static)) -> HeaderMap {
+    // The libraries between say no more than that it did.
+    while let Some(reason) = why.source() {
+        why = reason;
+    }
     let mut trailers = HeaderMap::new();
     // UNAVAILABLE
     trailers.insert(STATUS, HeaderValue::from(14));
-    if let Ok(message) = HeaderValue::from_str(&encoded(why)) {
+    if let Ok(message) = HeaderValue::from_str(&encoded(&why.to_string())) {
         trailers.insert(MESSAGE, message);
     }
     trailers

@@ -54,9 +54,10 @@ impl Streams {
         self.flooded.notified().await;
     }
 
-    /// Waits until there has been no request for so long.
+    /// Waits until there has been no request for so long, from now on.
     pub(super) fn idle(self: &Rc<Self>, limit: Duration) -> impl Future<Output = ()> + use<> {
         let streams = self.clone();
+        streams.idle_since.set(Instant::now());
         async move {
             loop {
                 let now = Instant::now();
