@@ -55,9 +55,9 @@ async fn broken_sources_are_told_and_nothing_more(#[values(AllInOne, Split)] top
     ];
     let mut settings = "[aggregation]\nsource_body_limit = \"1MiB\"\n".to_owned();
     let mut add = |name: &str, url: &str, more: &str| {
-        settings.push_str(&format!(
-            "[[aggregation.sources]]\nname = \"{name}\"\nurl = \"{url}\"\ntimeout = \"500ms\"\n{more}\n"
-        ));
+        let source = format!("name = \"{name}\"\nurl = \"{url}\"\ntimeout = \"500ms\"\n{more}\n");
+        settings += "[[aggregation.sources]]\n";
+        settings += &source;
     };
     let (mut upstreams, mut expected) = (Vec::new(), Vec::new());
     for (name, manner, status) in raw {

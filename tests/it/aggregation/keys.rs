@@ -55,7 +55,9 @@ async fn every_key_of_a_source_does_what_it_says(#[values(AllInOne, Split)] topo
         ("full", "/user", "max_in_flight = 1"),
     ] {
         let url = server.uri() + place;
-        settings += &format!("[[aggregation.sources]]\nname = \"{name}\"\nurl = \"{url}\"\n{more}\n");
+        let source = format!("name = \"{name}\"\nurl = \"{url}\"\n{more}\n");
+        settings += "[[aggregation.sources]]\n";
+        settings += &source;
     }
     let schema = json!({"type": "object", "properties": {"id": {"type": "integer"}}});
     let folder = tempfile::tempdir().unwrap();
