@@ -268,7 +268,7 @@ async fn attempt(
                 // The target closed the connection while it was idle: a fresh one, where nothing can happen twice.
                 let nothing_happened = returned.get() || (outgoing.progress.is_none() && outgoing.is_repeatable());
                 // A shared connection that still stands was not closed: this request alone was reset, and would be again.
-                let was_closed = !link.is_shared() || poll_fn(|cx| Poll::Ready(!link.is_usable(cx))).await;
+                let was_closed = !link.is_shared() || !link.is_usable();
                 if reused && nothing_happened && was_closed {
                     continue;
                 }
