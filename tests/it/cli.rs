@@ -4,6 +4,7 @@ mod aggregation;
 mod clients;
 mod configuration;
 mod demo;
+mod graphql;
 mod recipes;
 mod users;
 mod various;

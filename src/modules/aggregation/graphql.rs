@@ -15,6 +15,8 @@ mod request;
 mod schema;
 mod sdl;
 mod start;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod typed;
 
