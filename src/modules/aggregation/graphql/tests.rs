@@ -39,7 +39,7 @@ struct Nested;
 
 #[async_trait]
 impl SourceCaller for Nested {
-    async fn call(&self, source: &Source, _: &Call, _: &RequestHeaders) -> SourceAnswer {
+    async fn call(&self, source: &Arc<Source>, _: &Call, _: &RequestHeaders) -> SourceAnswer {
         let mut value = json!({"__typename": "A", "i": 1, "s": "x"});
         for _ in 0..70 {
             value = json!({"__typename": "A", "i": 1, "s": 2, "a": value});

@@ -124,13 +124,12 @@ async fn exchange(
     place: Place,
 ) -> Option<u16> {
     let target = &upstream.targets[number];
-    let mut link = match pool.take(target.number) {
-        Some(link) => link,
-        None => {
-            let link = timeout(upstream.connect_timeout, Link::open(&target.place())).await.ok()?.ok()?;
-            pool.lend(target.number, &link);
-            link
-        }
+    let mut link = if let Some(link) = pool.take(target.number) {
+        link
+    } else {
+        let link = timeout(upstream.connect_timeout, Link::open(&target.place())).await.ok()?.ok()?;
+        pool.lend(target.number, &link);
+        link
     };
     let response = timeout(upstream.timeout, link.send(request, false)).await.ok()?.ok()?;
     let (head, incoming) = response.into_parts();
