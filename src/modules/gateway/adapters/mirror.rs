@@ -124,13 +124,13 @@ async fn exchange(
     place: Place,
 ) -> Option<u16> {
     let target = &upstream.targets[number];
-    let mut link = match pool.take(target.number).await {
-        Some(link) => link,
-        None => {
-            let link = timeout(upstream.connect_timeout, Link::open(&target.place())).await.ok()?.ok()?;
-            pool.lend(target.number, &link);
-            link
-        }
+    let kept = pool.take(target.number).await;
+    let mut link = if let Some(link) = kept {
+        link
+    } else {
+        let link = timeout(upstream.connect_timeout, Link::open(&target.place())).await.ok()?.ok()?;
+        pool.lend(target.number, &link);
+        link
     };
     let response = timeout(upstream.timeout, link.send(request, false)).await.ok()?.ok()?;
     let (head, incoming) = response.into_parts();
