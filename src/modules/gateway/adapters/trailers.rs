@@ -10,10 +10,8 @@ use actix_web::{
     http::{Version, header as front},
 };
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header, response::Parts};
-use hyper::body::Frame;
 
-use super::hygiene::{is_hop_by_hop, to_front};
+use super::{connection::Head, hygiene::is_hop_by_hop};
 use crate::platform::http::{Problem, problem::UNSUPPORTED_MEDIA_TYPE};
 
 /// Whether the client takes trailers.
@@ -23,33 +21,29 @@ pub(super) fn are_taken(head: &RequestHead) -> bool {
 }
 
 /// Whether the client takes trailers and the target may send some.
-pub(super) fn are_wanted(head: &RequestHead, answer: &Parts) -> bool {
-    let may_come = answer.version == http::Version::HTTP_2 || answer.headers.contains_key(header::TRAILER);
+pub(super) fn are_wanted(head: &RequestHead, answer: &Head) -> bool {
+    let may_come = answer.version == Version::HTTP_2 || answer.get(&front::TRAILER).is_some();
     may_come && head.version == Version::HTTP_11 && are_taken(head)
 }
 
 /// Says that chunks and trailers are coming.
-pub(super) fn announce<B>(response: &mut HttpResponse<B>, from: &HeaderMap) {
+pub(super) fn announce<B>(response: &mut HttpResponse<B>, from: &Head) {
     response.head_mut().no_chunking(true);
     let headers = response.headers_mut();
     headers.insert(front::TRANSFER_ENCODING, front::HeaderValue::from_static("chunked"));
-    for value in from.get_all(header::TRAILER) {
-        if let Some((name, value)) = to_front(&header::TRAILER, value) {
-            headers.append(name, value);
-        }
+    for value in from.all(&front::TRAILER) {
+        headers.append(front::TRAILER, value.clone());
     }
 }
 
 /// What follows a body.
 #[derive(Debug, Default)]
-pub(super) struct Trailers(HeaderMap);
+pub(super) struct Trailers(Vec<(front::HeaderName, front::HeaderValue)>);
 
 impl Trailers {
     /// Keeps them until the body is through.
-    pub(super) fn take(&mut self, frame: Frame<Bytes>) {
-        if let Ok(trailers) = frame.into_trailers() {
-            self.0.extend(trailers);
-        }
+    pub(super) fn take(&mut self, trailers: Vec<(front::HeaderName, front::HeaderValue)>) {
+        self.0.extend(trailers);
     }
 
     /// The end of the body, with the trailers that may stand there: none about framing, routing or who somebody is.
