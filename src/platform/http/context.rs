@@ -74,7 +74,12 @@ impl TraceContext {
 /// Appends bytes as hexadecimal digits, in lower case.
 pub fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    text.extend(bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| DIGITS[usize::from(digit)]));
+    let begin = text.len();
+    text.resize(begin + 2 * bytes.len(), 0);
+    for (pair, byte) in text[begin..].chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
+    }
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`; later versions may be longer.
