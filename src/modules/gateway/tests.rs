@@ -5,6 +5,7 @@
 mod balancing;
 mod cache;
 mod encrypted;
+mod exchanges;
 mod faults;
 mod framing;
 mod grpc;

@@ -2,8 +2,9 @@
 //! the right-most address that no trusted proxy has is, because everything left of it is hearsay.
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     net::{IpAddr, SocketAddr},
+    ops::Deref,
 };
 
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderValue, X_FORWARDED_FOR};
@@ -35,24 +36,57 @@ pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
 }
 
 /// An address as text. Every request needs it twice, and formatting an address takes longer than finding its route.
-pub fn address_text(address: IpAddr) -> String {
-    // The longest: six groups of an IPv6 address and an IPv4 one.
-    let mut text = String::with_capacity(45);
+pub fn address_text(address: IpAddr) -> AddressText {
+    let mut text = AddressText { bytes: [0; LONGEST], length: 0 };
     match address {
         IpAddr::V4(address) => {
             for (number, octet) in address.octets().into_iter().enumerate() {
                 if number > 0 {
-                    text.push('.');
+                    text.push(b'.');
                 }
-                let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| char::from(b'0' + digit));
+                let digits = [octet / 100, octet / 10 % 10, octet % 10];
                 let leading = usize::from(octet < 100) + usize::from(octet < 10);
-                text.extend(&digits[leading..]);
+                digits[leading..].iter().for_each(|digit| text.push(b'0' + digit));
             }
         }
-        // Writing to a string does not fail.
+        // There is room for the longest.
         IpAddr::V6(address) => drop(write!(text, "{address}")),
     }
     text
+}
+
+/// The longest address: six groups of an IPv6 address and an IPv4 one.
+const LONGEST: usize = 45;
+
+/// An address as text, where it is.
+#[derive(Debug, Clone, Copy)]
+pub struct AddressText {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl AddressText {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+}
+
+impl fmt::Write for AddressText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.bytes().for_each(|byte| self.push(byte));
+        Ok(())
+    }
+}
+
+impl Deref for AddressText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
 }
 
 /// The entries of one header line, last first. A line that is not text is one entry that is no address.
@@ -103,7 +137,7 @@ mod tests {
     fn an_address_is_written_as_it_is_read() {
         let all = (0..=255u8).map(|octet| IpAddr::from([octet, 255 - octet, octet, 7]));
         for address in all.chain(["::1".parse().unwrap(), "2001:db8::ffff".parse().unwrap()]) {
-            assert_eq!(address_text(address), address.to_string());
+            assert_eq!(&*address_text(address), address.to_string());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
 
 use crate::kernel::Random;
 
@@ -10,6 +10,9 @@ tokio::task_local! {
     /// The request that the running task serves; log lines take their ids from here.
     pub static CURRENT: RequestContext;
 }
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The identity of one request. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -46,9 +49,9 @@ impl TraceContext {
         random.fill(&mut bytes);
         let (fresh_trace, fresh_span) = bytes.split_at(16);
         let span_id = u64::from_be_bytes(fresh_span.try_into().unwrap_or([1; 8])).max(1);
-        let parent = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(parse_traceparent);
+        let parent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(parse_traceparent);
         if let Some((trace_id, sampled)) = parent {
-            let state = headers.get("tracestate").and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let state = headers.get(TRACESTATE).and_then(|value| value.to_str().ok()).map(str::to_owned);
             Self { trace_id, span_id, sampled, state }
         } else {
             let trace_id = u128::from_be_bytes(fresh_trace.try_into().unwrap_or([1; 16])).max(1);
@@ -71,7 +74,12 @@ impl TraceContext {
 /// Appends bytes as hexadecimal digits, in lower case.
 pub fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    text.extend(bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| DIGITS[usize::from(digit)]));
+    let begin = text.len();
+    text.resize(begin + 2 * bytes.len(), 0);
+    for (pair, byte) in text[begin..].chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
+    }
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`; later versions may be longer.

@@ -212,10 +212,13 @@ impl FrontParts {
             Trust::Proxies(proxies) => request.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), proxies)),
             Trust::Siblings(_) => asserted.is_some(),
         };
+        if !is_trusted {
+            return String::new();
+        }
         let sent = request.headers().get(X_FORWARDED_PREFIX).and_then(|prefix| prefix.to_str().ok());
         let is_path =
             |prefix: &&str| prefix.starts_with('/') && prefix.len() <= 256 && !prefix.contains(['?', '#', ',', ' ']);
-        sent.filter(|_| is_trusted).filter(is_path).unwrap_or_default().trim_end_matches('/').to_owned()
+        sent.filter(is_path).unwrap_or_default().trim_end_matches('/').to_owned()
     }
 
     fn context(&self, request: &ServiceRequest, asserted: Option<Asserted>) -> RequestContext {
@@ -350,7 +353,7 @@ impl Drop for Visit {
                 duration_ms = duration.as_secs_f64() * 1_000.0,
                 request_bytes = self.request_bytes,
                 response_bytes = self.response_bytes,
-                client_ip = address_text(self.context.client_ip),
+                client_ip = &*address_text(self.context.client_ip),
                 complete = self.complete,
             );
         });

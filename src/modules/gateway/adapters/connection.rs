@@ -1,34 +1,34 @@
-//! One connection to a target, speaking HTTP/1.1 by hyper. The connection is driven by the request that uses it, in the
-//! same task: no task of its own, no wake-up between the two; and dropping the request closes the connection. With HTTP/2
-//! a link is a share of a connection, which has a task of its own.
+//! One connection to a target. With HTTP/1.1 it is driven by the request that uses it, in the same task: no task of its own,
+//! no wake-up between the two; and dropping the request closes the connection. With HTTP/2, by hyper, a link is a share of
+//! a connection, which has a task of its own.
 
+mod h1;
 mod h2;
 
 use std::{
-    future::{Future as _, poll_fn},
+    future::poll_fn,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
 use http::{
-    Request, Response,
+    Request,
     uri::{Authority, Scheme},
 };
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{Builder, Connection, SendRequest},
-};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    task::unconstrained,
 };
 use tokio_rustls::client::TlsStream;
 
+pub(super) use self::{
+    h1::{Head, Piece, Request as HttpOneRequest},
+    h2::poll_piece,
+};
 use super::{alarm::Alarm, request_body::RequestBody};
 use crate::platform::tls::ClientConnector;
 
@@ -45,21 +45,40 @@ pub(super) struct Link {
 
 enum Speaks {
     /// HTTP/1.1, one exchange at a time. In a box: a link is handed on many times in the life of a request.
-    One(Box<One>),
+    One(Box<h1::Connection>),
     /// HTTP/2, many at a time.
     Many(h2::Sender),
 }
 
-struct One {
-    sender: SendRequest<RequestBody>,
-    driver: Connection<TokioIo<Stream>, RequestBody>,
+/// A request in the form of the protocol that the target speaks.
+pub(super) enum Prepared {
+    One(HttpOneRequest),
+    Many(Box<Request<RequestBody>>),
+}
+
+/// The head of an answer. Its body is asked for on the connection.
+pub(super) struct Answered {
+    pub(super) head: Head,
+    /// With HTTP/2 the body comes from elsewhere.
+    pub(super) incoming: Option<Incoming>,
 }
 
 /// How sending a request failed.
 pub(super) struct SendFault {
-    pub(super) error: hyper::Error,
-    /// The request, when no byte of it was sent.
-    pub(super) unsent: Option<Box<Request<RequestBody>>>,
+    pub(super) error: ExchangeFailed,
+    /// The request's body, when no byte of the request was sent.
+    pub(super) unsent: Option<RequestBody>,
+}
+
+/// How an exchange failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExchangeFailed {
+    #[error("{0}")]
+    One(#[from] h1::Failed),
+    #[error("{0}")]
+    Many(#[from] hyper::Error),
+    #[error("the request is for a target of another protocol")]
+    Protocol,
 }
 
 /// Where to connect to.
@@ -93,9 +112,7 @@ impl Link {
         if endpoint.h2.is_some() {
             return Ok(Self::new(Speaks::Many(h2::open(stream).await?)));
         }
-        let handshake = Builder::new().handshake(TokioIo::new(stream)).await;
-        let (sender, driver) = handshake.map_err(io::Error::other)?;
-        Ok(Self::new(Speaks::One(Box::new(One { sender, driver }))))
+        Ok(Self::new(Speaks::One(Box::new(h1::Connection::new(stream)))))
     }
 
     fn new(speaks: Speaks) -> Self {
@@ -117,70 +134,61 @@ impl Link {
     /// Whether an idle connection can take a request: it was not closed, and nothing came that was not asked for.
     pub(super) fn is_usable(&mut self) -> bool {
         match &mut self.speaks {
-            // Nobody is woken by it: it is looked at again when it is wanted.
-            Speaks::One(one) => Pin::new(&mut one.driver).poll(&mut quiet()).is_pending() && one.sender.is_ready(),
+            Speaks::One(connection) => connection.is_usable(),
             Speaks::Many(sender) => !sender.is_closed(),
         }
     }
 
-    /// Lets the protocol make progress. Ready when the connection is at its end.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.speaks {
-            Speaks::One(one) => Pin::new(&mut one.driver).poll(cx).map(|_| ()),
-            Speaks::Many(_) => Poll::Pending,
+    /// Gives back what an exchange took beyond what a connection needs; called when it has nothing to do.
+    pub(super) fn rest(&mut self) {
+        if let Speaks::One(connection) = &mut self.speaks {
+            connection.rest();
         }
     }
 
-    /// Sends a request and waits for the response's head.
-    /// One that may change the protocol leaves the connection open for that.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-        may_change_protocol: bool,
-    ) -> Result<Response<Incoming>, SendFault> {
-        let (sender, driver) = match &mut self.speaks {
-            Speaks::One(one) => (&mut one.sender, &mut one.driver),
-            Speaks::Many(sender) => return h2::send(sender, request).await,
-        };
-        // The answer comes from the driver, which is asked right before it: nothing else needs to wake this task, nor is
-        // the runtime's patience with it spent twice.
-        let mut answer = pin!(unconstrained(sender.try_send_request(request)));
-        let at_once = answer.as_mut().poll(&mut quiet());
-        let sent = match at_once {
-            Poll::Ready(answer) => answer,
-            Poll::Pending => {
-                poll_fn(|cx| {
-                    let _ = if may_change_protocol {
-                        driver.poll_without_shutdown(cx)
-                    } else {
-                        Pin::new(&mut *driver).poll(cx)
-                    };
-                    answer.as_mut().poll(&mut quiet())
-                })
-                .await
+    /// Sends a request and waits for the answer's head.
+    pub(super) async fn send(&mut self, request: Prepared) -> Result<Answered, SendFault> {
+        match (&mut self.speaks, request) {
+            (Speaks::One(connection), Prepared::One(request)) => {
+                connection.begin(request);
+                let head = poll_fn(|cx| connection.poll_head(cx)).await;
+                head.map(|head| Answered { head, incoming: None })
+                    .map_err(|failed| SendFault { error: failed.into(), unsent: connection.take_unsent() })
             }
-        };
-        sent.map_err(|mut fault| {
-            let unsent = fault.take_message().map(Box::new);
-            SendFault { error: fault.into_error(), unsent }
-        })
+            // In a box: who speaks HTTP/1.1 does not carry it along.
+            (Speaks::Many(sender), Prepared::Many(request)) => Box::pin(h2::send(sender, *request)).await,
+            _ => Err(SendFault { error: ExchangeFailed::Protocol, unsent: None }),
+        }
+    }
+
+    /// The next piece of the answer's body, where it comes on this connection; `None` at its end.
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, ExchangeFailed>>> {
+        match &mut self.speaks {
+            Speaks::One(connection) => {
+                connection.poll_body(cx).map(|piece| piece.map(|piece| piece.map_err(ExchangeFailed::One)))
+            }
+            Speaks::Many(_) => Poll::Ready(None),
+        }
+    }
+
+    /// How much of the answer's body is still to come, where that is known.
+    pub(super) fn body_length(&self) -> Option<u64> {
+        match &self.speaks {
+            Speaks::One(connection) => connection.body_length(),
+            Speaks::Many(_) => None,
+        }
+    }
+
+    /// The stream beneath, once the target has changed the protocol, and what it has said in the new one.
+    pub(super) fn into_stream(self) -> Option<(Stream, bytes::Bytes)> {
+        let Speaks::One(connection) = self.speaks else { return None };
+        connection.into_stream()
     }
 }
 
 /// For what is asked by a task that is woken otherwise.
-pub(super) fn quiet<'a>() -> Context<'a> {
+fn quiet<'a>() -> Context<'a> {
     Context::from_waker(Waker::noop())
-}
-
-impl Link {
-    /// The stream beneath, once the target has changed the protocol, and what it has said in the new one.
-    pub(super) async fn into_stream(self) -> Option<(Stream, bytes::Bytes)> {
-        let Speaks::One(one) = self.speaks else { return None };
-        let mut driver = one.driver;
-        let ended = poll_fn(|cx| Poll::Ready(driver.poll_without_shutdown(cx).is_ready())).await;
-        let parts = driver.into_parts();
-        ended.then(|| (parts.io.into_inner(), parts.read_buf))
-    }
 }
 
 /// A byte stream, encrypted or not.

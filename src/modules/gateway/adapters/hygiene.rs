@@ -70,27 +70,13 @@ impl Declared {
     }
 }
 
-/// A request's header for the way to a target.
-pub(super) fn to_back(
-    name: &front::HeaderName,
-    value: &front::HeaderValue,
-) -> Option<(back::HeaderName, back::HeaderValue)> {
-    let name = back::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-    Some((name, value_to_back(value)?))
-}
-
-/// A request's header value for the way to a target.
-pub(super) fn value_to_back(value: &front::HeaderValue) -> Option<back::HeaderValue> {
-    back::HeaderValue::from_bytes(value.as_bytes()).ok()
-}
-
-/// A response's header for the way to the client.
-pub(super) fn to_front(
-    name: &back::HeaderName,
-    value: &back::HeaderValue,
-) -> Option<(front::HeaderName, front::HeaderValue)> {
-    let name = front::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-    Some((name, front::HeaderValue::from_bytes(value.as_bytes()).ok()?))
+/// A response's headers for the way to the client.
+pub(super) fn to_front_all(headers: &back::HeaderMap) -> Vec<(front::HeaderName, front::HeaderValue)> {
+    let each = headers.iter().filter_map(|(name, value)| {
+        let name = front::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        Some((name, front::HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    });
+    each.collect()
 }
 
 /// For the fuzz target of header names.

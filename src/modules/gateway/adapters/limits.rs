@@ -1,6 +1,6 @@
 //! The limits of a route: one or several policies that all must let a request through, and what its answer tells of them.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use actix_web::http::header::HeaderValue;
 
@@ -59,10 +59,14 @@ impl Limits {
         let mut text = String::with_capacity(32 * self.policies.len());
         for (policy, standing) in self.policies.iter().zip(&decision.standings) {
             let comma = if text.is_empty() { "" } else { ", " };
-            let (name, left, reset) = (&policy.name, standing.remaining, whole_seconds(standing.reset));
-            write!(text, "{comma}\"{name}\";r={left};t={reset}").ok()?;
+            for part in [comma, "\"", &policy.name, "\";r="] {
+                text.push_str(part);
+            }
+            push_number(&mut text, standing.remaining.into());
+            text.push_str(";t=");
+            push_number(&mut text, whole_seconds(standing.reset));
         }
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
+        HeaderValue::from_str(&text).ok()
     }
 
     /// Counts a decision: a request that is refused counts with those that refuse it.
@@ -77,6 +81,21 @@ impl Limits {
             }
         }
     }
+}
+
+/// Appends a number in decimal digits. Every answer has some, and the formatter takes far longer.
+fn push_number(text: &mut String, mut number: u64) {
+    let mut digits = ['0'; 20];
+    let mut begin = digits.len();
+    loop {
+        begin -= 1;
+        digits[begin] = char::from_digit(u32::try_from(number % 10).unwrap_or_default(), 10).unwrap_or('0');
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text.extend(&digits[begin..]);
 }
 
 /// What one policy says of a request.
@@ -139,5 +158,19 @@ impl Decision {
     #[cfg(test)]
     pub(super) fn standing(&self, number: usize) -> Standing {
         self.standings[number]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_read() {
+        for number in [0, 7, 10, 99, 100, 4_294_967_295, u64::MAX] {
+            let mut text = String::new();
+            push_number(&mut text, number);
+            assert_eq!(text, number.to_string());
+        }
     }
 }

@@ -10,11 +10,10 @@ use std::{
 
 use actix_web::body::{BodySize, MessageBody as _};
 use bytes::{Bytes, BytesMut};
-use http::Request;
 use tokio::time::timeout;
 
 use super::{
-    connection::Link,
+    connection::{Link, Prepared},
     outgoing::Outgoing,
     pool::Pool,
     request_body::RequestBody,
@@ -116,13 +115,7 @@ pub(super) fn send(upstream: &Arc<Upstream>, pool: &Rc<Pool>, outgoing: &Outgoin
 }
 
 /// Sends the request and reads the answer to its end, so that the connection can be used again; its status.
-async fn exchange(
-    upstream: &Upstream,
-    number: usize,
-    pool: &Rc<Pool>,
-    request: Request<RequestBody>,
-    place: Place,
-) -> Option<u16> {
+async fn exchange(upstream: &Upstream, number: usize, pool: &Rc<Pool>, request: Prepared, place: Place) -> Option<u16> {
     let target = &upstream.targets[number];
     let mut link = if let Some(link) = pool.take(target.number) {
         link
@@ -131,8 +124,7 @@ async fn exchange(
         pool.lend(target.number, &link);
         link
     };
-    let response = timeout(upstream.timeout, link.send(request, false)).await.ok()?.ok()?;
-    let (head, incoming) = response.into_parts();
+    let answered = timeout(upstream.timeout, link.send(request)).await.ok()?.ok()?;
     let deadline = std::time::Instant::now() + upstream.timeout;
     let exchange = Exchange {
         link,
@@ -142,7 +134,7 @@ async fn exchange(
         idle_timeout: upstream.idle_timeout,
         deadline: Some(deadline),
     };
-    let mut body = ResponseBody::new(incoming, BodySize::Stream, exchange);
+    let mut body = ResponseBody::new(answered.incoming, BodySize::Stream, exchange);
     while let Some(Ok(_)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await {}
-    Some(head.status.as_u16())
+    Some(answered.head.status.as_u16())
 }

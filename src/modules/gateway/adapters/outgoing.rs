@@ -12,7 +12,8 @@ use http::{
 };
 
 use super::{
-    hygiene::{Declared, is_hop_by_hop, is_reserved, to_back, value_to_back},
+    connection::{HttpOneRequest, Prepared},
+    hygiene::{Declared, is_hop_by_hop, is_reserved},
     request_body::{Progress, RequestBody},
     route::{PathRule, Route},
     target::Target,
@@ -26,19 +27,6 @@ use crate::{
     },
 };
 
-const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
-const X_USER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
-const X_USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
-const X_USER_SCOPES: HeaderName = HeaderName::from_static("x-user-scopes");
-const X_REQUEST_DEADLINE: HeaderName = HeaderName::from_static("x-request-deadline");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// How this gateway calls itself in `Via` (RFC 9110 §7.6.3).
 const VIA: &str = "1.1 vestibule";
 const VIA_HTTP2: &str = "2.0 vestibule";
@@ -69,7 +57,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) upgrade: Option<&'a Asked>,
     pub(super) wire: Option<&'a Rc<Wire>>,
     /// What the client proved itself with (RFC 9440).
-    pub(super) client_certificate: Option<HeaderValue>,
+    pub(super) client_certificate: Option<front::HeaderValue>,
 }
 
 impl Outgoing<'_> {
@@ -90,7 +78,7 @@ impl Outgoing<'_> {
     }
 
     /// The request for a target; takes the body.
-    pub(super) fn request(&self, target: &Target) -> Option<Request<RequestBody>> {
+    pub(super) fn request(&self, target: &Target) -> Option<Prepared> {
         let body = match self.progress {
             Some(_) => self.body.borrow_mut().take()?,
             None => RequestBody::Empty,
@@ -99,51 +87,93 @@ impl Outgoing<'_> {
     }
 
     /// The same with another body.
-    pub(super) fn request_with(&self, target: &Target, body: RequestBody) -> Option<Request<RequestBody>> {
+    pub(super) fn request_with(&self, target: &Target, body: RequestBody) -> Option<Prepared> {
+        if let Some(h2) = &target.endpoint.h2 {
+            return Some(Prepared::Many(Box::new(self.h2_request(target, h2, body)?)));
+        }
+        let mut head = Vec::with_capacity(768);
+        head.extend_from_slice(self.head.method.as_str().as_bytes());
+        head.push(b' ');
+        self.write_target(target, &mut head)?;
+        head.extend_from_slice(b" HTTP/1.1\r\n");
+        self.headers(target, &mut |name, value| {
+            head.extend_from_slice(name.as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value);
+            head.extend_from_slice(b"\r\n");
+        });
+        let is_head = self.head.method == actix_web::http::Method::HEAD;
+        Some(Prepared::One(HttpOneRequest { head, is_head, may_change: self.upgrade.is_some(), body }))
+    }
+
+    /// The request in HTTP/2, which says where it goes in its target, and has no hop-by-hop headers but one
+    /// (RFC 9113 §8.2.2).
+    fn h2_request(
+        &self,
+        target: &Target,
+        (scheme, authority): &(Scheme, Authority),
+        body: RequestBody,
+    ) -> Option<Request<RequestBody>> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::from_bytes(self.head.method.as_str().as_bytes()).ok()?;
-        *request.uri_mut() = self.uri(target)?;
+        *request.version_mut() = http::Version::HTTP_2;
+        let mut text = Vec::new();
+        self.write_target(target, &mut text)?;
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(scheme.clone());
+        parts.authority = Some(authority.clone());
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(bytes::Bytes::from(text)).ok()?);
+        *request.uri_mut() = Uri::from_parts(parts).ok()?;
         let headers = request.headers_mut();
-        headers.reserve(self.head.headers.len() + 12);
-        headers.insert(header::HOST, target.authority.clone());
-        self.copy(headers);
-        self.add(headers);
-        self.assert(headers);
-        if let Some(h2) = &target.endpoint.h2 {
-            self.speak_h2(&mut request, h2)?;
+        self.headers(target, &mut |name, value| {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
+                headers.append(name, value);
+            }
+        });
+        headers.remove(header::HOST);
+        if super::trailers::are_taken(self.head) {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
         Some(request)
     }
 
-    /// HTTP/2 says where a request goes in its target, and has no hop-by-hop headers but one (RFC 9113 §8.2.2).
-    fn speak_h2(&self, request: &mut Request<RequestBody>, (scheme, authority): &(Scheme, Authority)) -> Option<()> {
-        let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.scheme = Some(scheme.clone());
-        parts.authority = Some(authority.clone());
-        *request.uri_mut() = Uri::from_parts(parts).ok()?;
-        *request.version_mut() = http::Version::HTTP_2;
-        request.headers_mut().remove(header::HOST);
-        if super::trailers::are_taken(self.head) {
-            request.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
+    /// Path and query as the target sees them; nothing when they cannot stand in a request line.
+    fn write_target(&self, target: &Target, text: &mut Vec<u8>) -> Option<()> {
+        let begin = text.len();
+        text.extend_from_slice(target.base_path.as_bytes());
+        text.extend_from_slice(self.path.as_bytes());
+        if let Some(query) = self.head.uri.query() {
+            text.push(b'?');
+            text.extend_from_slice(query.as_bytes());
         }
-        Some(())
+        let written = &text[begin..];
+        let is_sound =
+            written.first() == Some(&b'/') && written.iter().all(|byte| *byte > b' ' && !matches!(byte, b'#' | 0x7f));
+        is_sound.then_some(())
     }
 
-    fn uri(&self, target: &Target) -> Option<Uri> {
-        let query = self.head.uri.query();
-        let mut text =
-            String::with_capacity(target.base_path.len() + self.path.len() + query.map_or(0, |query| query.len() + 1));
-        text.push_str(&target.base_path);
-        text.push_str(self.path);
-        if let Some(query) = query {
-            text.push('?');
-            text.push_str(query);
+    /// All headers but those about the body. The operator's word stands alone, whoever else has one.
+    fn headers(&self, target: &Target, put: &mut dyn FnMut(&str, &[u8])) {
+        let set = &self.route.request_headers.set;
+        let mut put_else = |name: &str, value: &[u8]| {
+            if set.is_empty() || !set.iter().any(|(own, _)| own.as_str() == name) {
+                put(name, value);
+            }
+        };
+        put_else("host", target.authority.as_bytes());
+        self.copy(&mut put_else);
+        self.add(&mut put_else);
+        self.assert(&mut put_else);
+        for (number, (name, value)) in set.iter().enumerate() {
+            let is_last = !set[number + 1..].iter().any(|(later, _)| later == name);
+            if let Some(value) = value.value(self.parameters).filter(|_| is_last) {
+                put(name.as_str(), value.as_bytes());
+            }
         }
-        PathAndQuery::from_maybe_shared(bytes::Bytes::from(text)).ok().map(Uri::from)
     }
 
     /// What the client said and may say.
-    fn copy(&self, headers: &mut http::HeaderMap) {
+    fn copy(&self, put: &mut dyn FnMut(&str, &[u8])) {
         let declared = Declared::read(self.head.headers.get_all(front::CONNECTION).map(front::HeaderValue::as_bytes));
         for (name, value) in &self.head.headers {
             let text = name.as_str();
@@ -155,60 +185,55 @@ impl Outgoing<'_> {
             if self.route.request_headers.remove.contains(name) {
                 continue;
             }
-            if let Some((name, value)) = to_back(name, value) {
-                headers.append(name, value);
-            }
+            put(text, value.as_bytes());
         }
     }
 
     /// What only the gateway says.
-    fn add(&self, headers: &mut http::HeaderMap) {
-        let text = |text: &str| HeaderValue::from_str(text).ok();
-        let mut set = |name: HeaderName, value: Option<HeaderValue>| {
-            if let Some(value) = value {
-                headers.insert(name, value);
+    fn add(&self, put: &mut dyn FnMut(&str, &[u8])) {
+        let mut text = |name: &str, text: &str| {
+            if is_plain(text.as_bytes()) {
+                put(name, text.as_bytes());
             }
         };
-        set(
-            X_FORWARDED_FOR,
-            HeaderValue::from_maybe_shared(bytes::Bytes::from(address_text(self.context.client_ip))).ok(),
-        );
-        set(X_FORWARDED_PROTO, Some(HeaderValue::from_static(self.scheme)));
-        set(X_FORWARDED_HOST, text(self.host).filter(|host| !host.is_empty()));
+        text("x-forwarded-for", &address_text(self.context.client_ip));
+        text("x-forwarded-proto", self.scheme);
+        if !self.host.is_empty() {
+            text("x-forwarded-host", self.host);
+        }
         if let PathRule::Strip(length) = self.route.path {
-            set(X_FORWARDED_PREFIX, self.route.pattern.get(..length).and_then(text));
+            text("x-forwarded-prefix", self.route.pattern.get(..length).unwrap_or_default());
         }
-        set(X_REQUEST_ID, text(&self.context.request_id));
-        let traceparent = bytes::Bytes::from(self.context.trace.traceparent());
-        set(TRACEPARENT, HeaderValue::from_maybe_shared(traceparent).ok());
-        set(TRACESTATE, self.context.trace.state.as_deref().and_then(text));
-        set(header::VIA, self.via());
-        if let Some(certificate) = &self.client_certificate {
-            set(CLIENT_CERT, Some(certificate.clone()));
+        text("x-request-id", &self.context.request_id);
+        text("traceparent", &self.context.trace.traceparent());
+        if let Some(state) = &self.context.trace.state {
+            text("tracestate", state);
         }
-        set(X_REQUEST_DEADLINE, self.deadline.as_deref().and_then(text));
+        text("via", &self.via());
+        if let Some(deadline) = &self.deadline {
+            text("x-request-deadline", deadline);
+        }
         if let Some(principal) = self.principal {
-            set(X_USER_ID, text(&principal.subject.to_string()));
-            let email = principal.email.as_deref();
-            set(X_USER_EMAIL, email.and_then(|email| HeaderValue::from_bytes(email.as_bytes()).ok()));
-            set(X_USER_ROLES, text(&principal.roles.join(",")));
-            set(X_USER_SCOPES, text(&principal.scopes.join(" ")));
+            text("x-user-id", &principal.subject.to_string());
+            text("x-user-roles", &principal.roles.join(","));
+            text("x-user-scopes", &principal.scopes.join(" "));
+            // An address may have letters beyond ASCII.
+            let email = principal.email.as_deref().filter(|email| !email.bytes().any(|byte| byte.is_ascii_control()));
+            if let Some(email) = email {
+                put("x-user-email", email.as_bytes());
+            }
+        }
+        if let Some(certificate) = &self.client_certificate {
+            put("client-cert", certificate.as_bytes());
         }
         if let Some(asked) = self.upgrade {
-            set(header::CONNECTION, Some(HeaderValue::from_static("upgrade")));
-            set(header::UPGRADE, value_to_back(asked.token()));
-        }
-        for (name, value) in &self.route.request_headers.set {
-            if let Some((name, value)) =
-                value.value(self.parameters).and_then(|value| Some((to_back(name, &value)?.0, value_to_back(&value)?)))
-            {
-                headers.insert(name, value);
-            }
+            put("connection", b"upgrade");
+            put("upgrade", asked.token().as_bytes());
         }
     }
 
     /// That it is the gateway who asks, and for whom.
-    fn assert(&self, headers: &mut http::HeaderMap) {
+    fn assert(&self, put: &mut dyn FnMut(&str, &[u8])) {
         let Some((signer, role)) = self.assertion else { return };
         // As the role sees it, whatever stands before it in the role's address.
         let target = match self.head.uri.query() {
@@ -216,19 +241,23 @@ impl Outgoing<'_> {
             None => Cow::Borrowed(self.path),
         };
         let assertion = signer.sign(role, self.head.method.as_str(), &target, Some(self.context.client_ip));
-        if let Some(value) = assertion.and_then(|text| HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()) {
-            headers.insert(HeaderName::from_static(ASSERTION), value);
+        if let Some(text) = assertion.filter(|text| is_plain(text.as_bytes())) {
+            put(ASSERTION, text.as_bytes());
         }
     }
 
     /// Our entry after those of the proxies before us.
-    fn via(&self) -> Option<HeaderValue> {
+    fn via(&self) -> Cow<'static, str> {
         let own = if self.head.version == Version::HTTP_2 { VIA_HTTP2 } else { VIA };
         let mut before = self.head.headers.get_all(front::VIA).filter_map(|value| value.to_str().ok()).peekable();
         if before.peek().is_none() {
-            return Some(HeaderValue::from_static(own));
+            return Cow::Borrowed(own);
         }
-        let chain = before.chain([own]).collect::<Vec<_>>().join(", ");
-        HeaderValue::from_str(&chain).ok()
+        Cow::Owned(before.chain([own]).collect::<Vec<_>>().join(", "))
     }
+}
+
+/// Whether a text can be a header's value as it is: visible characters, spaces and tabs.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
 }

@@ -17,7 +17,6 @@ use super::{
     deadline::{self, Deadline},
     dns::Lookups,
     explain::RouteSummary,
-    hygiene::value_to_back,
     identity,
     issuers::Issuer,
     limiter::Limiter,
@@ -359,7 +358,7 @@ async fn pass(
         progress,
         upgrade: asked.as_ref(),
         wire: wire.as_ref(),
-        client_certificate: checks::client_certificate(request, wire.as_ref()).as_ref().and_then(value_to_back),
+        client_certificate: checks::client_certificate(request, wire.as_ref()),
     };
     let hash_key = upstream.hash_on.as_ref().and_then(|on| identity::hash_key(on, &outgoing));
 

@@ -57,6 +57,7 @@ impl Pool {
         if link.is_shared() || !link.is_usable() {
             return;
         }
+        link.rest();
         link.idle_since = Instant::now();
         let mut idle = self.idle.borrow_mut();
         let idle = idle.entry(target).or_default();

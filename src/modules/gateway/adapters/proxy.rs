@@ -17,18 +17,17 @@ use actix_web::{
     body::{BodySize, BoxBody},
     http::{
         StatusCode,
-        header::{CONTENT_LENGTH, HeaderValue},
+        header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING, UPGRADE},
     },
 };
-use http::Response;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{sleep, timeout};
 
 use self::hedge::{Asked, Question};
 use super::{
     alarm::Alarm,
-    connection::Link,
-    hygiene::{Declared, is_hop_by_hop, to_front},
+    connection::{Answered, Head, Link},
+    hygiene::{Declared, is_hop_by_hop},
     outgoing::Outgoing,
     pool::Pool,
     problems::{CIRCUIT_OPEN, NO_HEALTHY_TARGET, OVERLOADED, UPSTREAM_TIMEOUT},
@@ -67,9 +66,11 @@ enum Fault {
     Unwritable,
 }
 
-/// A response whose head has come.
+/// An answer whose head has come.
 pub(super) struct Answer {
-    pub(super) response: Response<Incoming>,
+    pub(super) head: Head,
+    /// With HTTP/2, what its body comes from.
+    pub(super) incoming: Option<Incoming>,
     pub(super) link: Link,
 }
 
@@ -139,8 +140,8 @@ pub(super) async fn call(
             continue;
         }
         return match outcome {
-            Ok(answer) if answer.response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
-                Box::pin(upgrade::answer(upstream, answer, outgoing, place)).await
+            Ok(answer) if answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                upgrade::answer(upstream, answer, outgoing, place)
             }
             Ok(answer) => Ok(respond(upstream, number, pool, answer, outgoing, place, deadline)),
             Err(fault) => Err(problem(upstream, fault)),
@@ -150,7 +151,7 @@ pub(super) async fn call(
 
 /// Notes how a target answered; whether the answer is one to try again after.
 fn judge_answer(upstream: &Upstream, number: usize, permit: Permit, answer: &Answer, took: Duration) -> bool {
-    let status = answer.response.status().as_u16();
+    let status = answer.head.status.as_u16();
     if status >= 500 {
         upstream.metrics.error.increment(1);
     } else {
@@ -240,12 +241,12 @@ async fn attempt(
         let mut alarm = std::mem::take(&mut link.alarm);
         let outcome = {
             let sending = async {
-                match link.send(request, outgoing.upgrade.is_some()).await {
-                    Ok(response) => Ok(response),
+                match link.send(request).await {
+                    Ok(answered) => Ok(answered),
                     Err(fault) => {
-                        if let Some(request) = fault.unsent {
+                        if let Some(body) = fault.unsent {
                             if outgoing.progress.is_some() {
-                                *outgoing.body.borrow_mut() = Some(request.into_body());
+                                *outgoing.body.borrow_mut() = Some(body);
                             }
                             returned.set(true);
                         }
@@ -258,9 +259,10 @@ async fn attempt(
         };
         link.alarm = alarm;
         match outcome {
-            Ok(response) => {
-                return if is_sound(&response, outgoing) { Ok(Answer { response, link }) } else { Err(Fault::Reset) };
+            Ok(Answered { head, incoming }) if is_sound(&head, outgoing) => {
+                return Ok(Answer { head, incoming, link });
             }
+            Ok(_) => return Err(Fault::Reset),
             Err(Fault::Reset) => {
                 if let Some(fault) = outgoing.progress.as_ref().and_then(|progress| progress.fault.get()) {
                     return Err(Fault::Body(fault));
@@ -314,15 +316,12 @@ async fn within<T>(
 }
 
 /// A head that says its length in two ways, or changes the protocol without being asked, is no answer.
-fn is_sound(response: &Response<Incoming>, outgoing: &Outgoing<'_>) -> bool {
-    let headers = response.headers();
-    let framed_twice =
-        headers.contains_key(http::header::CONTENT_LENGTH) && headers.contains_key(http::header::TRANSFER_ENCODING);
-    if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
-        let changed_to = headers.get(http::header::UPGRADE).map(http::HeaderValue::as_bytes);
-        return !framed_twice && changed_to.is_some_and(|to| outgoing.upgrade.is_some_and(|asked| asked.is(to)));
+fn is_sound(head: &Head, outgoing: &Outgoing<'_>) -> bool {
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let changed_to = head.get(&UPGRADE).map(HeaderValue::as_bytes);
+        return changed_to.is_some_and(|to| outgoing.upgrade.is_some_and(|asked| asked.is(to)));
     }
-    !framed_twice
+    head.get(&TRANSFER_ENCODING).is_none() || head.get(&CONTENT_LENGTH).is_none()
 }
 
 /// The answer for the client.
@@ -335,23 +334,26 @@ fn respond(
     place: Place,
     deadline: Option<Instant>,
 ) -> HttpResponse<BoxBody> {
-    let (head, incoming) = answer.response.into_parts();
-    let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let bodiless = outgoing.head.method == actix_web::http::Method::HEAD;
-    let announced = head.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let size = match (bodiless, announced, incoming.size_hint().exact()) {
+    let Answer { head, incoming, link } = answer;
+    let status = head.status;
+    let announced = head.get(&CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = match &incoming {
+        None => link.body_length(),
+        Some(incoming) => incoming.size_hint().exact(),
+    };
+    let size = match (outgoing.head.method == actix_web::http::Method::HEAD, announced, length) {
         (true, Some(length), _) | (false, _, Some(length)) => BodySize::Sized(length),
         (true, None, _) => BodySize::None,
         (false, _, None) => BodySize::Stream,
     };
     let exchange = Exchange {
-        link: answer.link,
+        link,
         pool: pool.clone(),
         target: upstream.targets[number].number,
         place,
         idle_timeout: upstream.idle_timeout,
         // Events may come for as long as there are some.
-        deadline: deadline.filter(|_| !is_event_stream(&head.headers)),
+        deadline: deadline.filter(|_| !is_event_stream(&head)),
     };
     let passes_trailers = size == BodySize::Stream && trailers::are_wanted(outgoing.head, &head);
     let mut body = ResponseBody::new(incoming, size, exchange);
@@ -365,18 +367,14 @@ fn respond(
     });
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
     if let Some(taker) = taker {
-        trailers::announce(&mut response, &head.headers, taker, outgoing.head);
+        trailers::announce(&mut response, &head, taker, outgoing.head);
     }
-    let declared =
-        Declared::read(head.headers.get_all(http::header::CONNECTION).iter().map(http::HeaderValue::as_bytes));
+    let declared = Declared::read(head.all(&CONNECTION).map(HeaderValue::as_bytes));
     let headers = response.headers_mut();
     headers.reserve(head.headers.len() + 8);
-    for (name, value) in &head.headers {
+    for (name, value) in head.headers {
         let text = name.as_str();
-        if is_hop_by_hop(text) || text == "content-length" || text == "x-request-id" || declared.has(text) {
-            continue;
-        }
-        if let Some((name, value)) = to_front(name, value) {
+        if !is_hop_by_hop(text) && text != "content-length" && text != "x-request-id" && !declared.has(text) {
             headers.append(name, value);
         }
     }
@@ -387,8 +385,8 @@ fn respond(
     response
 }
 
-fn is_event_stream(headers: &http::HeaderMap) -> bool {
-    let content_type = headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+fn is_event_stream(head: &Head) -> bool {
+    let content_type = head.get(&CONTENT_TYPE).map(HeaderValue::as_bytes);
     let essence = content_type.and_then(|value| value.split(|byte| *byte == b';').next());
     essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
 }

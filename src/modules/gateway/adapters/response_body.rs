@@ -14,7 +14,7 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 
 use super::{
-    connection::{Link, quiet},
+    connection::{ExchangeFailed, Link, Piece, poll_piece},
     pool::Pool,
     trailers::Trailers,
     upstream::Place,
@@ -24,9 +24,7 @@ use super::{
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BrokenOff {
     #[error("the upstream broke off: {0}")]
-    Upstream(hyper::Error),
-    #[error("the upstream closed the connection")]
-    Closed,
+    Upstream(ExchangeFailed),
     #[error("nothing came for too long")]
     Idle,
     #[error("the route's time is over")]
@@ -35,7 +33,8 @@ pub(super) enum BrokenOff {
 
 /// The body of a proxied response.
 pub(super) struct ResponseBody {
-    incoming: Incoming,
+    /// With HTTP/2; with HTTP/1.1 the body comes on the link.
+    incoming: Option<Incoming>,
     size: BodySize,
     /// `None` once the exchange is over.
     link: Option<Link>,
@@ -64,7 +63,7 @@ pub(super) struct Exchange {
 
 impl ResponseBody {
     /// A body of this size that belongs to an exchange.
-    pub(super) fn new(incoming: Incoming, size: BodySize, exchange: Exchange) -> Self {
+    pub(super) fn new(incoming: Option<Incoming>, size: BodySize, exchange: Exchange) -> Self {
         Self {
             incoming,
             size,
@@ -93,7 +92,20 @@ impl ResponseBody {
 
     /// Whether nothing more is to come.
     pub(super) fn is_at_end(&self) -> bool {
-        self.incoming.is_end_stream()
+        match (&self.incoming, &self.link) {
+            (Some(incoming), _) => incoming.is_end_stream(),
+            (None, Some(link)) => link.body_length() == Some(0),
+            (None, None) => true,
+        }
+    }
+
+    /// The next of what the target sends.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, ExchangeFailed>>> {
+        match (&mut self.incoming, &mut self.link) {
+            (_, None) => Poll::Ready(None),
+            (Some(incoming), Some(_)) => poll_piece(incoming, cx),
+            (None, Some(link)) => link.poll_body(cx),
+        }
     }
 
     fn break_off(&mut self, why: BrokenOff) -> Poll<Option<Result<Bytes, BrokenOff>>> {
@@ -123,39 +135,22 @@ impl MessageBody for ResponseBody {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         let this = self.get_mut();
-        let mut quiet = quiet();
-        let mut driven = false;
-        let mut at_end = false;
-        loop {
-            // What comes is brought by the driver, which is asked here too, unless it has a task of its own.
-            let is_driven_here = this.link.as_ref().is_some_and(|link| !link.is_shared());
-            let frame = Pin::new(&mut this.incoming).poll_frame(if is_driven_here { &mut quiet } else { &mut *cx });
-            match frame {
-                Poll::Ready(Some(Ok(frame))) => {
-                    this.waiting_since = None;
-                    match (frame.into_data(), &mut this.trailers) {
-                        (Ok(bytes), None) => return Poll::Ready(Some(Ok(bytes))),
-                        (Ok(bytes), Some(_)) if bytes.is_empty() => {}
-                        (Ok(bytes), Some(trailers)) => return Poll::Ready(Some(Ok(trailers.piece(bytes)))),
-                        (Err(frame), Some(trailers)) => trailers.take(frame),
-                        // The client cannot take them (RFC 9110 §6.5.1).
-                        (Err(_), None) => {}
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => return this.break_off(BrokenOff::Upstream(error)),
-                Poll::Ready(None) => {
-                    // The protocol still has to see that the exchange is over.
+        while let Poll::Ready(next) = this.poll_piece(cx) {
+            this.waiting_since = None;
+            match (next, &mut this.trailers) {
+                (Some(Ok(Piece::Data(bytes))), None) => return Poll::Ready(Some(Ok(bytes))),
+                (Some(Ok(Piece::Data(bytes))), Some(_)) if bytes.is_empty() => {}
+                (Some(Ok(Piece::Data(bytes))), Some(own)) => return Poll::Ready(Some(Ok(own.piece(bytes)))),
+                (Some(Ok(Piece::Trailers(trailers))), Some(own)) => own.take(trailers),
+                // The client cannot take them (RFC 9110 §6.5.1).
+                (Some(Ok(Piece::Trailers(_))), None) => {}
+                (Some(Err(failed)), _) => return this.break_off(BrokenOff::Upstream(failed)),
+                (None, _) => {
                     this.finish();
 
                     return Poll::Ready(this.trailers.take().and_then(Trailers::end).map(Ok));
                 }
-                Poll::Pending if at_end => return this.break_off(BrokenOff::Closed),
-                Poll::Pending if driven => break,
-                Poll::Pending => {}
             }
-            driven = true;
-            let Some(link) = &mut this.link else { return Poll::Ready(None) };
-            at_end = link.drive(cx).is_ready();
         }
         match this.poll_alarm(cx) {
             Poll::Ready(why) => this.break_off(why),

@@ -10,10 +10,9 @@ use actix_web::{
     http::{Version, header as front},
 };
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, header, response::Parts};
-use hyper::body::Frame;
+use http::{HeaderName, HeaderValue};
 
-use super::hygiene::{is_hop_by_hop, to_front};
+use super::{connection::Head, hygiene::is_hop_by_hop};
 use crate::platform::http::{Problem, http2::AnswerTrailers, problem::UNSUPPORTED_MEDIA_TYPE};
 
 /// Whether the client takes trailers.
@@ -23,18 +22,13 @@ pub(super) fn are_taken(head: &RequestHead) -> bool {
 }
 
 /// Whether the client takes trailers and the target may send some.
-pub(super) fn are_wanted(head: &RequestHead, answer: &Parts) -> bool {
-    let may_come = answer.version == http::Version::HTTP_2 || answer.headers.contains_key(header::TRAILER);
+pub(super) fn are_wanted(head: &RequestHead, answer: &Head) -> bool {
+    let may_come = answer.version == Version::HTTP_2 || answer.get(&front::TRAILER).is_some();
     may_come && matches!(head.version, Version::HTTP_11 | Version::HTTP_2) && are_taken(head)
 }
 
 /// Says that trailers are coming, with HTTP/1.1 chunks too.
-pub(super) fn announce<B>(
-    response: &mut HttpResponse<B>,
-    from: &HeaderMap,
-    trailers: AnswerTrailers,
-    to: &RequestHead,
-) {
+pub(super) fn announce<B>(response: &mut HttpResponse<B>, from: &Head, trailers: AnswerTrailers, to: &RequestHead) {
     if to.version == Version::HTTP_2 {
         response.extensions_mut().insert(trailers);
     } else {
@@ -42,17 +36,15 @@ pub(super) fn announce<B>(
         response.headers_mut().insert(front::TRANSFER_ENCODING, front::HeaderValue::from_static("chunked"));
     }
     let headers = response.headers_mut();
-    for value in from.get_all(header::TRAILER) {
-        if let Some((name, value)) = to_front(&header::TRAILER, value) {
-            headers.append(name, value);
-        }
+    for value in from.all(&front::TRAILER) {
+        headers.append(front::TRAILER, value.clone());
     }
 }
 
 /// What follows a body.
 #[derive(Debug)]
 pub(super) struct Trailers {
-    kept: HeaderMap,
+    kept: Vec<(front::HeaderName, front::HeaderValue)>,
     /// Who takes them over HTTP/2.
     taker: Option<AnswerTrailers>,
 }
@@ -62,7 +54,7 @@ impl Trailers {
     pub(super) fn of(head: &RequestHead) -> (Self, AnswerTrailers) {
         let taker = AnswerTrailers::default();
         let is_h2 = head.version == Version::HTTP_2;
-        (Self { kept: HeaderMap::new(), taker: is_h2.then(|| taker.clone()) }, taker)
+        (Self { kept: Vec::new(), taker: is_h2.then(|| taker.clone()) }, taker)
     }
 
     /// A piece of the body as it goes to the client.
@@ -73,18 +65,18 @@ impl Trailers {
     /// The end of the body; nothing over HTTP/2, where the trailers go beside it.
     pub(super) fn end(self) -> Option<Bytes> {
         let Some(taker) = &self.taker else { return Some(self.last_chunk()) };
-        let may_stand = |(name, value): (&HeaderName, &HeaderValue)| {
-            (!is_misplaced(name.as_str())).then(|| (name.clone(), value.clone()))
+        let may_stand = self.kept.iter().filter(|(name, _)| !is_misplaced(name.as_str()));
+        let as_sent = |(name, value): &(front::HeaderName, front::HeaderValue)| {
+            let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+            Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
         };
-        taker.set(self.kept.iter().filter_map(may_stand).collect());
+        taker.set(may_stand.filter_map(as_sent).collect());
         None
     }
 
     /// Keeps them until the body is through.
-    pub(super) fn take(&mut self, frame: Frame<Bytes>) {
-        if let Ok(trailers) = frame.into_trailers() {
-            self.kept.extend(trailers);
-        }
+    pub(super) fn take(&mut self, trailers: Vec<(front::HeaderName, front::HeaderValue)>) {
+        self.kept.extend(trailers);
     }
 
     /// The end of the body with chunks, with the trailers that may stand there.

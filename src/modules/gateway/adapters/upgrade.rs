@@ -11,7 +11,6 @@ use actix_web::{
 };
 
 use super::{
-    hygiene::to_front,
     outgoing::Outgoing,
     proxy::Answer,
     route::Route,
@@ -94,7 +93,7 @@ impl Asked {
 }
 
 /// The client's `101`, with the tunnel as its body.
-pub(super) async fn answer(
+pub(super) fn answer(
     upstream: &Upstream,
     answer: Answer,
     outgoing: &Outgoing<'_>,
@@ -102,18 +101,14 @@ pub(super) async fn answer(
 ) -> Result<HttpResponse<BoxBody>, Problem> {
     let broken = || Problem::new(&BAD_GATEWAY, format!("{} did not change protocols", upstream.name));
     let (Some(asked), Some(wire)) = (outgoing.upgrade, outgoing.wire) else { return Err(broken()) };
-    let (head, _) = answer.response.into_parts();
-    let (stream, first) = answer.link.into_stream().await.ok_or_else(broken)?;
+    let (stream, first) = answer.link.into_stream().ok_or_else(broken)?;
     let client = wire.tunnel().ok_or_else(broken)?;
     let body = TunnelBody::new(client, stream, &first, upstream, place);
     let mut response = HttpResponse::with_body(StatusCode::SWITCHING_PROTOCOLS, BoxBody::new(body));
     let headers = response.headers_mut();
-    for (name, value) in &head.headers {
+    for (name, value) in answer.head.headers {
         let text = name.as_str();
-        if super::hygiene::is_hop_by_hop(text) || text == "content-length" || text == "x-request-id" {
-            continue;
-        }
-        if let Some((name, value)) = to_front(name, value) {
+        if !super::hygiene::is_hop_by_hop(text) && text != "content-length" && text != "x-request-id" {
             headers.append(name, value);
         }
     }

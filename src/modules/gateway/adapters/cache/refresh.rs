@@ -46,7 +46,7 @@ struct Refresh {
     scheme: &'static str,
     host: String,
     keeps_api_key: bool,
-    client_certificate: Option<http::HeaderValue>,
+    client_certificate: Option<actix_web::http::header::HeaderValue>,
     hash_key: Option<u64>,
     request: Request,
     stored: Option<Arc<Stored>>,
