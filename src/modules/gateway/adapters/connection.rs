@@ -139,7 +139,8 @@ impl Link {
         }
     }
 
-    /// Gives back what an exchange took beyond what a connection needs; called when it has nothing to do.
+    /// Gives back what an exchange took beyond what a connection needs; called when it has had nothing to
+    /// do for a while.
     pub(super) fn rest(&mut self) {
         if let Speaks::One(connection) = &mut self.speaks {
             connection.rest();

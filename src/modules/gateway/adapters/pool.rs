@@ -57,7 +57,6 @@ impl Pool {
         if link.is_shared() || !link.is_usable() {
             return;
         }
-        link.rest();
         link.idle_since = Instant::now();
         let mut idle = self.idle.borrow_mut();
         let idle = idle.entry(target).or_default();
@@ -75,7 +74,14 @@ async fn sweep(pool: Weak<Pool>) {
         let targets: HashSet<usize> =
             current.upstreams.iter().flat_map(|upstream| &upstream.targets).map(|target| target.number).collect();
         pool.idle.borrow_mut().retain(|target, idle| {
-            idle.retain_mut(|link| link.idle_since.elapsed() < IDLE_TIME && link.is_usable());
+            idle.retain_mut(|link| {
+                let idle_for = link.idle_since.elapsed();
+                // One that nobody needed since the last look keeps no more room than a new one.
+                if idle_for >= SWEEP {
+                    link.rest();
+                }
+                idle_for < IDLE_TIME && link.is_usable()
+            });
             // A request that began under an earlier configuration may bring one more; the next look closes that.
             targets.contains(target)
         });

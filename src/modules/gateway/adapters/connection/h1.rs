@@ -24,7 +24,7 @@ use crate::modules::gateway::adapters::request_body::{BodyFault, RequestBody};
 
 /// Room for what comes. It doubles as long as it is filled, so that large bodies come in large pieces.
 const LEAST_ROOM: usize = 8 << 10;
-const MOST_ROOM: usize = 256 << 10;
+const MOST_ROOM: usize = 128 << 10;
 /// So much is gathered before it is written.
 const GATHERED: usize = 32 << 10;
 
@@ -124,7 +124,7 @@ impl Connection {
             && self.poll_read(&mut quiet()).is_pending()
     }
 
-    /// Gives back what a large exchange took; called when the connection has nothing to do.
+    /// Gives back what large exchanges took; called when the connection has had nothing to do for a while.
     pub(super) fn rest(&mut self) {
         if self.room > LEAST_ROOM {
             self.room = LEAST_ROOM;
