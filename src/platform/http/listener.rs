@@ -24,14 +24,12 @@ use tokio::{
 
 use super::{
     http2::{self, Client, Http2, Opening},
-    wire::{Rules, Socket, Wire, WireStream},
+    wire::{Refusal, Rules, Socket, Wire, WireStream},
 };
 use crate::platform::tls::ServerTls;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
-/// The answer to a connection that says nothing.
-const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 /// How long a client may take to close its side after an answer that ends the connection.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -184,7 +182,8 @@ async fn accept(
             Opening::Http2 => Accepted::Http2(Socket::Plain(stream), Client { peer, certificate: None }, bounds),
             Opening::Other => Accepted::Http1(Wire::stream(Socket::Plain(stream), rules, None), peer),
             Opening::Silent => {
-                let _ = stream.try_write(TOO_SLOW);
+                // What does not fit into the socket now is not worth waiting for.
+                let _ = stream.try_write(&Refusal::Slow.answer(peer));
                 Accepted::Nothing
             }
         });

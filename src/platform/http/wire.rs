@@ -22,7 +22,7 @@ use std::{
 use actix_web::http::header::HeaderValue;
 use bytes::{Buf as _, BytesMut};
 use framing::{Framing, Seen};
-use refusal::Refusal;
+pub(super) use refusal::Refusal;
 pub(super) use socket::Socket;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},

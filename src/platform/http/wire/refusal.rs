@@ -21,7 +21,7 @@ use crate::{
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(in crate::platform::http) enum Refusal {
     /// It can be read in two ways, or in none.
     Malformed,
     /// Its head does not come to its end.
@@ -47,7 +47,7 @@ impl Refusal {
     }
 
     /// The answer, which is the last on its connection. Logged and counted.
-    pub(super) fn answer(self, peer: Option<SocketAddr>) -> Bytes {
+    pub(in crate::platform::http) fn answer(self, peer: Option<SocketAddr>) -> Bytes {
         let (kind, reason, detail) = match self {
             Self::Malformed => {
                 (&MALFORMED_REQUEST, "Bad Request", "the request breaks RFC 9112, or can be read in more than one way")
@@ -61,12 +61,13 @@ impl Refusal {
         };
         let id = new_uuid(&SystemClock, &SystemRandom).as_hyphenated().to_string();
         metrics::counter!("http_requests_refused_total", "code" => kind.code).increment(1);
+        let client = peer.map(|peer| address_text(peer.ip().to_canonical()));
         tracing::info!(
             event = "request_refused",
             request_id = &*id,
             status = kind.status,
             code = kind.code,
-            client_ip = peer.map(|peer| address_text(peer.ip().to_canonical())),
+            client_ip = client.as_deref(),
         );
         let body = Problem::new(kind, detail).body("", &id);
         let head = format!(

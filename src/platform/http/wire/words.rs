@@ -41,11 +41,7 @@ impl Inner {
             && (is_first || self.flushed)
             && let Some(refusal) = Refusal::of(bytes)
         {
-            // A client that has not begun a request is only told to go.
-            let has_begun = refusal != Refusal::Slow || self.framing.is_inside_head();
-            if has_begun {
-                self.words.own = refusal.answer(self.socket.peer());
-            }
+            self.words.own = refusal.answer(self.socket.peer());
             self.words.spoke = true;
             return Some(self.send_own(cx).map(|_| bytes.len()));
         }
