@@ -1,13 +1,17 @@
 //! GraphQL through the front door: one query over several sources, whoever may ask, wherever the role runs.
 
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::json;
 
+use super::reload::replace;
 use crate::support::{
     Backend,
     Store::Sqlite,
     TestApp,
     Topology::{self, AllInOne, Split},
+    eventually,
 };
 
 #[rstest]
@@ -69,4 +73,36 @@ async fn one_query_asks_several_sources(#[values(AllInOne, Split)] topology: Top
     }
     let metrics = app.get("/metrics").send().await.text();
     assert!(metrics.contains("operation=\"graphql\"") || topology == Split, "{metrics}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_schema_changes_with_the_file(#[values(AllInOne, Split)] topology: Topology) {
+    let users = Backend::answering(&json!({"id": 42, "name": "Ada"})).await;
+    let source = format!("[[aggregation.sources]]\nname = \"profile\"\nurl = \"{}\"\n", users.url());
+    let schema = |path: &str, field: &str| {
+        let types = format!("type Query {{ user: User @source(name: \"profile\") }} type User {{ {field} }}");
+        format!("{source}[aggregation.graphql]\npath = \"{path}\"\nauth = \"none\"\ntypes = '{types}'\n")
+    };
+    let app = TestApp::builder(topology, Sqlite).settings(&source).start().await;
+    let asked = json!({"query": "{ user { name } }"});
+    let ask = |path: &'static str| app.post(path).json(&asked).send();
+    assert_eq!(ask("/api/graphql").await.status, 404);
+    let serves = async |path: &'static str| {
+        let good = async || (ask(path).await.status == 200).then_some(());
+        eventually(Duration::from_secs(10), good).await.is_some()
+    };
+
+    replace(app.directory(), &schema("/graphql", "name: String"));
+    assert!(serves("/api/graphql").await, "{}", app.logs());
+    assert_eq!(ask("/api/graphql").await.json(), json!({"data": {"user": {"name": "Ada"}}}));
+
+    replace(app.directory(), &schema("/graph", "name: String! id: ID"));
+    assert!(serves("/api/graph").await, "{}", app.logs());
+    assert_eq!(ask("/api/graphql").await.status, 404);
+
+    replace(app.directory(), &schema("/graph", "name: Nobody"));
+    let refused = async || app.logs().contains("config_reload_refused").then_some(());
+    assert!(eventually(Duration::from_secs(10), refused).await.is_some(), "{}", app.logs());
+    assert_eq!(ask("/api/graph").await.must_be(200).json(), json!({"data": {"user": {"name": "Ada"}}}));
 }

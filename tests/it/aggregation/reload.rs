@@ -25,7 +25,7 @@ fn endpoint(path: &str, source: &str) -> String {
 }
 
 /// Puts another file in the place of the one that was given, as a deployment does.
-fn replace(directory: &Path, settings: &str) {
+pub(super) fn replace(directory: &Path, settings: &str) {
     std::fs::write(directory.join("next"), settings).unwrap();
     std::fs::rename(directory.join("next"), directory.join("test.toml")).unwrap();
 }
