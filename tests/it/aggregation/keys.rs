@@ -1,5 +1,8 @@
 //! What sources and steps can be told in the configuration, each key seen at work through the front door.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
 use wiremock::{
@@ -11,6 +14,7 @@ use crate::support::{
     Store::Sqlite,
     TestApp,
     Topology::{self, AllInOne, Split},
+    eventually,
 };
 
 fn ok(body: &Value) -> ResponseTemplate {
@@ -127,4 +131,54 @@ async fn every_key_of_a_step_does_what_it_says(#[values(AllInOne, Split)] topolo
     assert_eq!(app.get("/api/data/screen?more=1").send().await.json()["wanted"], one);
     let lost = app.get("/api/data/lost").send().await.problem(502, "source-failed");
     assert_eq!(lost["sources"]["down"]["http_status"], 500, "{lost}");
+}
+
+/// What a source answered, how it ended, and what the cache had to do with it.
+async fn told(app: &TestApp, token: &str, source: &str) -> Value {
+    let path = format!("/api/data/aggregate?sources={source}");
+    let answer = app.get(&path).bearer(token).send().await.must_be(200).json();
+    let meta = &answer["meta"]["sources"][source];
+    json!([answer["data"][source], meta["status"], meta["cache"]])
+}
+
+#[rstest]
+#[tokio::test]
+async fn kept_answers_stand_in_and_calls_are_bounded(#[values(AllInOne, Split)] topology: Topology) {
+    let server = MockServer::start().await;
+    at(&server, "/kept", ok(&json!(1))).await;
+    at(&server, "/slow", ok(&json!(1)).set_delay(Duration::from_secs(2))).await;
+    let mut settings = "[gateway]\nrate_limit = false\n".to_owned();
+    for (name, place, more) in [
+        ("renewed", "/kept", "cache = { ttl = \"300ms\", stale_while_revalidate = \"1m\" }"),
+        ("insured", "/kept", "cache = { ttl = \"300ms\", stale_if_error = \"1m\" }"),
+        ("shared", "/slow", "cache = { ttl = \"1m\" }"),
+        ("bounded", "/slow", "max_in_flight = 1"),
+    ] {
+        let source = format!("name = \"{name}\"\nurl = \"{}{place}\"\n{more}\n", server.uri());
+        settings += &format!("[[aggregation.sources]]\n{source}");
+    }
+    let app = TestApp::builder(topology, Sqlite).settings(&settings).start().await;
+    let token = app.session_of("ada@example.org").await.access_token;
+    let told = |source: &'static str| told(&app, &token, source);
+
+    // Eight who want the same are answered by one call; of eight who may not share, all but one are turned away.
+    let same = join_all((0..8).map(|_| told("shared"))).await;
+    assert!(same.iter().all(|one| one[0] == 1 && one[1] == "ok"), "{same:?}");
+    let slow = server.received_requests().await.unwrap().iter().filter(|call| call.url.path() == "/slow").count();
+    assert_eq!(slow, 1, "calls for all eight");
+    let alone = join_all((0..8).map(|_| told("bounded"))).await;
+    assert_eq!(alone.iter().filter(|one| one[1] == "ok").count(), 1, "{alone:?}");
+    assert_eq!(alone.iter().filter(|one| one[1] == "open").count(), 7, "{alone:?}");
+
+    assert_eq!(told("renewed").await, json!([1, "ok", "miss"]));
+    assert_eq!(told("insured").await, json!([1, "ok", "miss"]));
+    server.reset().await;
+    at(&server, "/kept", ResponseTemplate::new(500)).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(told("renewed").await, json!([1, "ok", "stale"]));
+    assert_eq!(told("insured").await, json!([1, "ok", "stale"]));
+    server.reset().await;
+    at(&server, "/kept", ok(&json!(2))).await;
+    let renewed = async || (told("renewed").await[0] == 2).then_some(());
+    assert!(eventually(Duration::from_secs(5), renewed).await.is_some());
 }
