@@ -146,16 +146,17 @@ async fn told(app: &TestApp, token: &str, source: &str) -> Value {
 async fn kept_answers_stand_in_and_calls_are_bounded(#[values(AllInOne, Split)] topology: Topology) {
     let server = MockServer::start().await;
     at(&server, "/kept", ok(&json!(1))).await;
-    at(&server, "/slow", ok(&json!(1)).set_delay(Duration::from_secs(2))).await;
+    at(&server, "/slow", ok(&json!(1)).set_delay(Duration::from_millis(1500))).await;
     let mut settings = "[gateway]\nrate_limit = false\n".to_owned();
     for (name, place, more) in [
         ("renewed", "/kept", "cache = { ttl = \"300ms\", stale_while_revalidate = \"1m\" }"),
         ("insured", "/kept", "cache = { ttl = \"300ms\", stale_if_error = \"1m\" }"),
-        ("shared", "/slow", "cache = { ttl = \"1m\" }"),
-        ("bounded", "/slow", "max_in_flight = 1"),
+        ("shared", "/slow", "cache = { ttl = \"1m\" }\ntimeout = \"10s\""),
+        ("bounded", "/slow", "max_in_flight = 1\ntimeout = \"10s\""),
     ] {
         let source = format!("name = \"{name}\"\nurl = \"{}{place}\"\n{more}\n", server.uri());
-        settings += &format!("[[aggregation.sources]]\n{source}");
+        settings += "[[aggregation.sources]]\n";
+        settings += &source;
     }
     let app = TestApp::builder(topology, Sqlite).settings(&settings).start().await;
     let token = app.session_of("ada@example.org").await.access_token;
